@@ -1,0 +1,22 @@
+// Time as the world tells it. Elapsed time and the date are two things: only Clock decides waits.
+#pragma once
+
+#include "firmware/base/time.h"
+
+namespace sluice::ports {
+
+class Clock {
+ public:
+  virtual ~Clock() = default;
+  // Microseconds since an arbitrary origin; never steps back; frozen during one loop turn.
+  virtual Instant now() const = 0;
+};
+
+class Calendar {
+ public:
+  virtual ~Calendar() = default;
+  // The date as the system believes it; may step in either direction.
+  virtual Date now() const = 0;
+};
+
+}  // namespace sluice::ports

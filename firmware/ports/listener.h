@@ -1,0 +1,32 @@
+// Accepting connections.
+#pragma once
+
+#include <memory>
+
+#include "firmware/base/result.h"
+#include "firmware/ports/streams.h"
+
+namespace sluice::ports {
+
+class AcceptSink {
+ public:
+  virtual ~AcceptSink() = default;
+  virtual void on_accept(std::unique_ptr<ByteStream> stream) = 0;
+};
+
+class Listener {  // destroying it stops accepting; accepted streams live on
+ public:
+  virtual ~Listener() = default;
+  virtual const Address& address() const = 0;  // the real port where 0 was asked
+};
+
+class Listeners {
+ public:
+  virtual ~Listeners() = default;
+  // Errors: refused (address in use or not ours: the text says which and what to change).
+  // A local socket is made with mode 0660; a stale one that nobody answers on is replaced.
+  // The sink must outlive the Listener.
+  virtual Result<std::unique_ptr<Listener>> listen(const Address& at, AcceptSink& sink) = 0;
+};
+
+}  // namespace sluice::ports
