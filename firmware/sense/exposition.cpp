@@ -12,9 +12,7 @@ namespace {
 
 bool is_blank(char c) { return c == ' ' || c == '\t'; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_name_start(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-}
+bool is_name_start(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 
 // What is left of one line. The take_ functions return an empty view where nothing fits.
 class Line {
@@ -175,9 +173,8 @@ class PageReader {
     const auto begin = page_.label_pool.begin() + static_cast<ptrdiff_t>(first);
     const auto end = page_.label_pool.end();
     std::sort(begin, end, [](const Label& a, const Label& b) { return a.name < b.name; });
-    return std::adjacent_find(begin, end, [](const Label& a, const Label& b) {
-             return a.name == b.name;
-           }) == end;
+    return std::adjacent_find(
+               begin, end, [](const Label& a, const Label& b) { return a.name == b.name; }) == end;
   }
 
   bool read_value(Line& line, Sample& sample) const {

@@ -1,0 +1,208 @@
+#include "firmware/sense/node_state.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "firmware/base/check.h"
+
+namespace sluice::sense {
+
+namespace {
+
+// How much one finished request moves the mean time that requests stay.
+constexpr double kResidencePart = 0.1;
+// An answer that came in one piece tells a rate only if it was this long.
+constexpr int64_t kWholeAnswerTokensMin = 8;
+
+}  // namespace
+
+NodeState::NodeState(valve::NodeId id, NodeProfile profile, const SenseTimes& times)
+    : id_(id), profile_(std::move(profile)) {
+  set_times(times);
+}
+
+void NodeState::set_times(const SenseTimes& times) {
+  times_ = times;
+  breaker_.set_times(times.breaker);
+  curve_.set_memory(times.memory);
+  fit_.set_memory(times.memory);
+  ttfts_.set_length(times.window);
+  tpots_.set_length(times.window);
+}
+
+bool NodeState::is_fresh(Instant now) const { return ever_read_ && now - read_at_ <= times_.lease; }
+
+int NodeState::concurrency(Instant now) const {
+  return in_flight() + (is_fresh(now) ? others_ : 0);
+}
+
+void NodeState::reserve(const Flight& flight, Instant now) {
+  prefill_backlog_ = prefill_backlog_ + flight.prompt_tokens;
+  Open open;
+  open.flight = flight;
+  open.sent = now;
+  open.ahead = prefill_backlog_;
+  const bool added = flights_.emplace(flight.id, open).second;
+  ENSURE(added);
+  ++promises_[flight.tpot_max];
+}
+
+void NodeState::first_token(uint64_t id, Instant now) {
+  const auto found = flights_.find(id);
+  ENSURE(found != flights_.end());
+  Open& open = found->second;
+  if (open.started) return;
+  open.started = true;
+  open.first = now;
+  open.last = now;
+  open.concurrency_then = concurrency(now);
+  open.tokens = 1;
+  prefill_backlog_ = prefill_backlog_ - open.flight.prompt_tokens;
+  fit_.learn(open.ahead, now - open.sent, now);
+  ttfts_.add(now - open.sent, now);
+}
+
+void NodeState::tokens(uint64_t id, int count, Instant now) {
+  const auto found = flights_.find(id);
+  ENSURE(found != flights_.end());
+  Open& open = found->second;
+  if (!open.started || count < 1) return;
+  const int at = concurrency(now);
+  curve_.learn((open.concurrency_then + at + 1) / 2, (now - open.last) / count, count, now);
+  open.last = now;
+  open.concurrency_then = at;
+  open.tokens += count;
+}
+
+void NodeState::end(uint64_t id, const FlightResult& result, Instant now) {
+  const auto found = flights_.find(id);
+  ENSURE(found != flights_.end());
+  const Open& open = found->second;
+  const Duration stayed = now - open.sent;
+  if (result.end == FlightEnd::served) {
+    residence_ = residence_.is_zero() ? stayed
+                                      : residence_ + (stayed - residence_).scaled(kResidencePart);
+    if (open.tokens > 1) {
+      tpots_.add((open.last - open.first) / (open.tokens - 1), now);
+    } else if (!result.streamed && result.output.count >= kWholeAnswerTokensMin) {
+      const Duration decode = std::max(Duration(), stayed - ttft_base_);
+      const Duration tpot = decode / result.output.count;
+      const double weight = static_cast<double>(result.output.count);
+      curve_.learn(concurrency(now), tpot, weight, now);
+      tpots_.add(tpot, now);
+    }
+  }
+  switch (result.end) {
+    case FlightEnd::served:
+    case FlightEnd::client_fault:
+      breaker_.succeed(now);
+      break;
+    case FlightEnd::failed:
+      breaker_.fail(now, result.why);
+      break;
+    case FlightEnd::asked_to_wait:
+      breaker_.ask_to_wait(now, result.retry_after, result.why);
+      break;
+    case FlightEnd::cancelled:
+      break;
+  }
+  if (!open.started) prefill_backlog_ = prefill_backlog_ - open.flight.prompt_tokens;
+  const auto promise = promises_.find(open.flight.tpot_max);
+  if (--promise->second == 0) promises_.erase(promise);
+  flights_.erase(found);
+  ++ended_count_;
+}
+
+void NodeState::learn_from_engine(const EngineReading& before, const EngineReading& after,
+                                  Instant now) {
+  // Tokens that we saw one by one have taught the curve already; the engine's own histogram is for
+  // the others: whole answers, and requests that came past us.
+  for (const auto& [id, open] : flights_) {
+    if (open.started) return;
+  }
+  if (!before.tpot || !after.tpot || !before.running || !after.running) return;
+  const HistogramDelta change = delta(*before.tpot, *after.tpot);
+  if (change.kind != HistogramDelta::Kind::window || change.window.count < 1) return;
+  const double running = (*before.running + *after.running) / 2;
+  const double gap = change.window.sum / change.window.count;
+  curve_.learn(static_cast<int>(std::lround(running)), Duration::from_seconds(gap),
+               change.window.count, now);
+}
+
+void NodeState::read(const EngineReading& reading, Instant now) {
+  if (ever_read_) learn_from_engine(reading_, reading, now);
+  reading_ = reading;
+  read_at_ = now;
+  ever_read_ = true;
+  const int running = static_cast<int>(std::lround(reading.running.value_or(0)));
+  waiting_ = static_cast<int>(std::lround(reading.waiting.value_or(0)));
+  others_ = std::max(0, running + waiting_ - in_flight());
+  if (reading.limit && *reading.limit >= 1) engine_slots_ = static_cast<int>(*reading.limit);
+}
+
+void NodeState::health(bool alive, std::string_view why, Instant now) {
+  if (alive) {
+    breaker_.succeed(now);
+  } else {
+    breaker_.fail(now, std::string(why));
+  }
+}
+
+void NodeState::learn(Instant now) {
+  points_ = curve_.points(now);
+  us_per_token_ = fit_.us_per_token();
+  ttft_base_ = fit_.base(flights_.empty(), now);
+}
+
+valve::NodeView NodeState::view(Instant now) const {
+  valve::NodeView view;
+  view.id = id_;
+  view.name = profile_.name;
+  view.place = profile_.place;
+  view.health = profile_.enabled ? breaker_.health(now) : valve::Health::down;
+  if (reading_.asleep && is_fresh(now)) view.health = valve::Health::down;
+  view.share = breaker_.share(now);
+  view.leased_until = ever_read_ ? read_at_ + times_.lease : Instant();
+  view.in_flight = in_flight();
+  view.others = others_;
+  view.waiting = waiting_;
+  view.slots = profile_.concurrency_limit;
+  if (engine_slots_ > 0 && (view.slots == 0 || engine_slots_ < view.slots)) {
+    view.slots = engine_slots_;
+  }
+  view.untried_concurrency = profile_.untried_concurrency;
+  view.kv_usage = reading_.kv_usage.value_or(-1);
+  view.prefill_backlog = prefill_backlog_;
+  view.ttft_base = ttft_base_;
+  view.prefill_us_per_token = us_per_token_;
+  view.residence = residence_;
+  view.tpot = points_;
+  if (!promises_.empty()) view.strictest_tpot = promises_.begin()->first;
+  view.price_in_nano = profile_.price_in_nano;
+  view.price_out_nano = profile_.price_out_nano;
+  view.carbon_mg_per_token = profile_.carbon_mg_per_token;
+  return view;
+}
+
+std::optional<std::string> NodeState::upstream_name(const std::string& model) const {
+  for (const ModelName& entry : profile_.models) {
+    if (entry.name == model) return entry.upstream;
+  }
+  if (!profile_.models.empty()) return std::nullopt;
+  const bool listed =
+      std::find(listed_models_.begin(), listed_models_.end(), model) != listed_models_.end();
+  return listed ? std::optional<std::string>(model) : std::nullopt;
+}
+
+std::vector<std::string> NodeState::served_models() const {
+  if (profile_.models.empty()) return listed_models_;
+  std::vector<std::string> names;
+  for (const ModelName& entry : profile_.models) names.push_back(entry.name);
+  return names;
+}
+
+std::optional<Duration> NodeState::reading_age(Instant now) const {
+  return ever_read_ ? std::optional<Duration>(now - read_at_) : std::nullopt;
+}
+
+}  // namespace sluice::sense

@@ -1,0 +1,150 @@
+// Everything believed of one node, and what was sent to it: the open-loop half (our own requests,
+// counted the moment they are decided) and the closed-loop half (what the engine tells of itself),
+// joined into a valve::NodeView.
+// Order, per flight: reserve, then first_token and tokens as they come, then end; exactly one end.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "firmware/base/time.h"
+#include "firmware/base/units.h"
+#include "firmware/sense/breaker.h"
+#include "firmware/sense/engine_reading.h"
+#include "firmware/sense/tpot_curve.h"
+#include "firmware/sense/ttft_fit.h"
+#include "firmware/sense/window.h"
+#include "firmware/valve/view.h"
+
+namespace sluice::sense {
+
+struct ModelName {
+  std::string name;      // as clients say it
+  std::string upstream;  // as the node says it
+  auto operator<=>(const ModelName&) const = default;
+};
+
+// What settings say of a node; box currency.
+struct NodeProfile {
+  std::string name;
+  valve::Place place = valve::Place::local;
+  std::string engine;
+  bool enabled = true;
+  std::vector<ModelName> models;  // aliases are entries of their own; empty: ask the node
+  int concurrency_limit = 0;      // 0 = none
+  int untried_concurrency = 0;    // 0 = any
+  int64_t price_in_nano = 0;
+  int64_t price_out_nano = 0;
+  int64_t price_cached_nano = 0;
+  int64_t carbon_mg_per_token = 0;
+};
+
+struct SenseTimes {
+  Duration lease = Duration::ms(1000);
+  Duration window = Duration::seconds(10);
+  Duration memory = Duration::seconds(600);
+  BreakerTimes breaker;
+};
+
+// One attempt that is on its way to, or in, a node.
+struct Flight {
+  uint64_t id = 0;  // unique among all attempts
+  Tokens prompt_tokens;
+  Duration tpot_max;  // what its request was promised
+};
+
+// How an attempt ended, as far as it says something about the node.
+enum class FlightEnd {
+  served,
+  cancelled,      // the client left, or another reason on our side: says nothing
+  client_fault,   // the node refused this request, rightly: the node is well
+  asked_to_wait,  // 429 or 503
+  failed,         // 5xx, reset, cut, garbage, timeout
+};
+
+struct FlightResult {
+  FlightEnd end = FlightEnd::served;
+  Tokens output;           // as counted
+  bool streamed = true;    // tokens came one by one
+  Duration retry_after;    // for asked_to_wait
+  std::string why;         // for failed and asked_to_wait: for people
+};
+
+class NodeState {
+ public:
+  NodeState(valve::NodeId id, NodeProfile profile, const SenseTimes& times);
+
+  void set_profile(NodeProfile profile) { profile_ = std::move(profile); }
+  void set_times(const SenseTimes& times);
+  const NodeProfile& profile() const { return profile_; }
+  valve::NodeId id() const { return id_; }
+
+  void reserve(const Flight& flight, Instant now);
+  void first_token(uint64_t flight, Instant now);
+  void tokens(uint64_t flight, int count, Instant now);  // after the first
+  void end(uint64_t flight, const FlightResult& result, Instant now);
+
+  void read(const EngineReading& reading, Instant now);
+  void health(bool alive, std::string_view why, Instant now);
+  void models(std::vector<std::string> names) { listed_models_ = std::move(names); }
+  void slots(int slots) { engine_slots_ = slots; }
+  void learn(Instant now);  // refreshes what view() copies; a few times a second
+
+  valve::NodeView view(Instant now) const;
+  std::optional<std::string> upstream_name(const std::string& model) const;
+  std::vector<std::string> served_models() const;
+
+  int in_flight() const { return static_cast<int>(flights_.size()); }
+  const std::string& why() const { return breaker_.why(); }
+  std::optional<Duration> reading_age(Instant now) const;
+  const EngineReading& reading() const { return reading_; }
+  std::optional<Duration> ttft_p50(Instant now) const { return ttfts_.quantile(0.5, now); }
+  std::optional<Duration> tpot_p50(Instant now) const { return tpots_.quantile(0.5, now); }
+  uint64_t ended_count() const { return ended_count_; }
+
+ private:
+  struct Open {
+    Flight flight;
+    Instant sent;
+    Tokens ahead;             // prompt tokens whose prefill comes before its first token, its own too
+    bool started = false;     // the first token came
+    Instant first;
+    Instant last;             // token
+    int concurrency_then = 0;  // at `last`
+    int tokens = 0;
+  };
+  int concurrency(Instant now) const;
+  bool is_fresh(Instant now) const;
+  void learn_from_engine(const EngineReading& before, const EngineReading& after, Instant now);
+
+  valve::NodeId id_;
+  NodeProfile profile_;
+  SenseTimes times_;
+  Breaker breaker_;
+  TpotCurve curve_;
+  TtftFit fit_;
+  Window ttfts_;
+  Window tpots_;
+  Duration residence_;
+  std::map<uint64_t, Open> flights_;
+  std::map<Duration, int> promises_;  // tpot_max of flights -> how many
+  Tokens prefill_backlog_;
+  uint64_t ended_count_ = 0;
+
+  EngineReading reading_;
+  Instant read_at_;
+  bool ever_read_ = false;
+  int others_ = 0;
+  int waiting_ = 0;
+  int engine_slots_ = 0;
+  std::vector<std::string> listed_models_;
+
+  std::vector<valve::TpotPoint> points_;  // as of the last learn()
+  double us_per_token_ = 0;
+  Duration ttft_base_;
+};
+
+}  // namespace sluice::sense

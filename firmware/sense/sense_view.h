@@ -1,0 +1,37 @@
+// What the page, the metrics and /v1/models may read of the nodes: a report, no access.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "firmware/base/time.h"
+#include "firmware/valve/view.h"
+
+namespace sluice::sense {
+
+struct NodeReport {
+  std::string name;
+  valve::Place place = valve::Place::local;
+  std::string engine;
+  bool enabled = true;
+  valve::Health health = valve::Health::unknown;
+  std::string why;  // of a node that is not up
+  int in_flight = 0;
+  int line = 0;  // 0 = no limit known
+  std::optional<double> running;
+  std::optional<double> waiting;
+  std::optional<double> kv_usage;
+  std::optional<Duration> ttft_p50;
+  std::optional<Duration> tpot_p50;
+  std::optional<Duration> reading_age;
+  std::vector<std::string> models;
+};
+
+class SenseView {
+ public:
+  virtual ~SenseView() = default;
+  virtual std::vector<NodeReport> reports(Instant now) const = 0;
+};
+
+}  // namespace sluice::sense

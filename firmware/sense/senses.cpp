@@ -1,0 +1,130 @@
+#include "firmware/sense/senses.h"
+
+#include <algorithm>
+#include <set>
+
+#include "firmware/base/check.h"
+#include "firmware/valve/forecast.h"
+
+namespace sluice::sense {
+
+Result<void> Senses::configure(const std::vector<NodeProfile>& profiles, const SenseTimes& times,
+                               const valve::Policy& policy, Duration default_tpot_max) {
+  size_t fresh = 0;
+  for (const NodeProfile& profile : profiles) fresh += find(profile.name) == nullptr ? 1 : 0;
+  if (nodes_.size() + fresh > static_cast<size_t>(valve::kNodesMax)) {
+    return Error{ErrorKind::refused, "sense",
+                 "more than 64 different node names since the start; restart to begin anew"};
+  }
+  policy_ = policy;
+  default_tpot_max_ = default_tpot_max;
+  for (Entry& entry : nodes_) entry.retired = true;
+  for (const NodeProfile& profile : profiles) {
+    if (NodeState* known = find(profile.name)) {
+      known->set_profile(profile);
+      known->set_times(times);
+      nodes_[known->id().index].retired = false;
+      continue;
+    }
+    const valve::NodeId id{static_cast<uint8_t>(nodes_.size())};
+    nodes_.push_back({std::make_unique<NodeState>(id, profile, times), false});
+  }
+  return {};
+}
+
+valve::View Senses::view(const std::string& model, int held, Instant now) const {
+  valve::View view;
+  view.now = now;
+  view.held = held;
+  const auto state = overflowing_.find(model);
+  view.overflowing = state != overflowing_.end() && state->second;
+  const valve::NodeSet serving_model = serving(model);
+  for (const Entry& entry : nodes_) {
+    if (serving_model.has(entry.state->id())) view.nodes.push_back(entry.state->view(now));
+  }
+  return view;
+}
+
+void Senses::decided(const std::string& model, const valve::Plan& plan) {
+  overflowing_[model] = plan.overflowing;  // only models that some node serves come here
+}
+
+NodeState* Senses::find(const std::string& name) {
+  for (Entry& entry : nodes_) {
+    if (entry.state->profile().name == name) return entry.state.get();
+  }
+  return nullptr;
+}
+
+NodeState& Senses::node(valve::NodeId id) {
+  ENSURE(id.index < nodes_.size());
+  return *nodes_[id.index].state;
+}
+
+const NodeState& Senses::node(valve::NodeId id) const {
+  ENSURE(id.index < nodes_.size());
+  return *nodes_[id.index].state;
+}
+
+bool Senses::is_retired(valve::NodeId id) const {
+  ENSURE(id.index < nodes_.size());
+  return nodes_[id.index].retired;
+}
+
+valve::NodeSet Senses::serving(const std::string& model) const {
+  valve::NodeSet set;
+  for (const Entry& entry : nodes_) {
+    if (entry.retired || !entry.state->profile().enabled) continue;
+    if (entry.state->upstream_name(model)) set.add(entry.state->id());
+  }
+  return set;
+}
+
+std::vector<std::string> Senses::models() const {
+  std::set<std::string> names;
+  for (const Entry& entry : nodes_) {
+    if (entry.retired || !entry.state->profile().enabled) continue;
+    for (std::string& name : entry.state->served_models()) names.insert(std::move(name));
+  }
+  return {names.begin(), names.end()};
+}
+
+bool Senses::is_overflowing() const {
+  return std::any_of(overflowing_.begin(), overflowing_.end(),
+                     [](const auto& entry) { return entry.second; });
+}
+
+void Senses::learn(Instant now) {
+  for (Entry& entry : nodes_) entry.state->learn(now);
+}
+
+std::vector<NodeReport> Senses::reports(Instant now) const {
+  std::vector<NodeReport> reports;
+  for (const Entry& entry : nodes_) {
+    if (entry.retired) continue;
+    const NodeState& node = *entry.state;
+    const valve::NodeView view = node.view(now);
+    NodeReport report;
+    report.name = node.profile().name;
+    report.place = node.profile().place;
+    report.engine = node.profile().engine;
+    report.enabled = node.profile().enabled;
+    report.health = view.health;
+    if (view.health != valve::Health::up) report.why = node.why();
+    report.in_flight = view.in_flight;
+    const Duration promised = view.strictest_tpot.is_zero() ? default_tpot_max_
+                                                            : view.strictest_tpot;
+    report.line = valve::line_of(view, promised, policy_, nullptr);
+    report.running = node.reading().running;
+    report.waiting = node.reading().waiting;
+    report.kv_usage = node.reading().kv_usage;
+    report.ttft_p50 = node.ttft_p50(now);
+    report.tpot_p50 = node.tpot_p50(now);
+    report.reading_age = node.reading_age(now);
+    report.models = node.served_models();
+    reports.push_back(std::move(report));
+  }
+  return reports;
+}
+
+}  // namespace sluice::sense

@@ -1,0 +1,127 @@
+#include "firmware/valve/forecast.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace sluice::valve {
+
+namespace {
+
+// Two points of the curve closer together than this say nothing about its slope.
+constexpr int kSlopeSpanMin = 2;
+// A cloud node's curve is followed this many times beyond the greatest measured concurrency.
+constexpr int kExtrapolationMax = 2;
+
+double slope_us(const TpotPoint& low, const TpotPoint& high) {
+  const int span = high.concurrency - low.concurrency;
+  if (span < kSlopeSpanMin) return 0;
+  const double rise = static_cast<double>((high.tpot - low.tpot).as_us());
+  return std::max(0.0, rise / span);
+}
+
+// How far the engine is known, or believed, to bear concurrency; 0 = without bound.
+int trusted_concurrency(const NodeView& node, const Policy& policy) {
+  if (node.untried_concurrency == 0) return 0;
+  const int measured = node.tpot.empty() ? 0 : node.tpot.back().concurrency;
+  const int next = measured + 1 + static_cast<int>(std::floor(measured * policy.growth));
+  return std::max(node.untried_concurrency, next);
+}
+
+// Requests ahead of this one for a slot, and the slots they wait for. The engine's own queue shows
+// its slots even where nobody declared them: all that are taken.
+struct SlotQueue {
+  int ahead = 0;
+  int slots = 0;
+};
+
+SlotQueue slot_queue(const NodeView& node, bool fresh) {
+  const int present = node.in_flight + (fresh ? node.others : 0);
+  const int running = present - node.waiting;
+  if (fresh && node.waiting > 0 && running > 0) return {node.waiting + 1, running};
+  if (node.slots > 0) return {present + 1 - node.slots, node.slots};
+  return {};
+}
+
+Duration ttft_of(const NodeView& node, const Ask& ask, const Policy& policy, bool fresh) {
+  const double us_per_token = node.prefill_us_per_token > 0
+                                  ? node.prefill_us_per_token
+                                  : 1e6 / std::max(1.0, policy.untried_prefill_tps);
+  const double ahead = static_cast<double>((node.prefill_backlog + ask.prompt_tokens).count);
+  double us = static_cast<double>(node.ttft_base.as_us()) + ahead * us_per_token;
+  const SlotQueue queue = slot_queue(node, fresh);
+  if (queue.ahead > 0) {
+    us += static_cast<double>(node.residence.as_us()) * queue.ahead / queue.slots;
+  }
+  return Duration::us(static_cast<int64_t>(us));
+}
+
+}  // namespace
+
+Duration tpot_at(const NodeView& node, int concurrency) {
+  if (node.tpot.empty()) return Duration();
+  const TpotPoint* low = &node.tpot.front();
+  if (concurrency <= low->concurrency) return low->tpot;
+  for (const TpotPoint& high : node.tpot) {
+    if (high.concurrency < concurrency) {
+      low = &high;
+      continue;
+    }
+    if (high.concurrency == low->concurrency) return high.tpot;
+    const int64_t span = high.concurrency - low->concurrency;
+    return low->tpot + (high.tpot - low->tpot) * (concurrency - low->concurrency) / span;
+  }
+  const size_t count = node.tpot.size();
+  const double slope = count < 2 ? 0 : slope_us(node.tpot[count - 2], node.tpot[count - 1]);
+  const int beyond = concurrency - node.tpot.back().concurrency;
+  return node.tpot.back().tpot + Duration::us(static_cast<int64_t>(slope * beyond));
+}
+
+int line_of(const NodeView& node, Duration tpot_max, const Policy& policy, Bound* bound) {
+  Bound ignored = Bound::none;
+  Bound& which = bound == nullptr ? ignored : *bound;
+  which = Bound::none;
+  int line = trusted_concurrency(node, policy);
+  if (line > 0) which = Bound::untried;
+  if (!tpot_max.is_zero() && !node.tpot.empty()) {
+    const Duration wanted = tpot_max.scaled(policy.margin);
+    const int last = line > 0 ? line : node.tpot.back().concurrency * kExtrapolationMax;
+    int fits = 0;
+    while (fits < last && tpot_at(node, fits + 1) <= wanted) ++fits;
+    if (fits < last) {
+      line = std::max(1, fits);
+      which = Bound::tpot;
+    }
+  }
+  if (node.slots > 0 && (line == 0 || node.slots < line)) {
+    line = node.slots;
+    which = Bound::slots;
+  }
+  if (line > 0 && node.health == Health::slow_start) {
+    line = std::max(1, static_cast<int>(line * node.share));
+  }
+  return line;
+}
+
+Forecast forecast(const NodeView& node, const Ask& ask, const Policy& policy, Instant now) {
+  Forecast f;
+  const bool fresh = now <= node.leased_until;
+  f.concurrency = node.in_flight + (fresh ? node.others : 0) + 1;
+  f.tpot = tpot_at(node, f.concurrency);
+  f.ttft = ttft_of(node, ask, policy, fresh);
+  Duration promised = ask.level.tpot_max;
+  if (!node.strictest_tpot.is_zero()) promised = std::min(promised, node.strictest_tpot);
+  f.line = line_of(node, promised, policy, &f.bound);
+  if (f.line > 0) f.level = static_cast<double>(f.concurrency) / f.line;
+  // An engine too slow for the promise even when idle has a line of 1 that nobody fits under.
+  const double tpot_level = f.tpot / promised.scaled(policy.margin);
+  if (f.bound == Bound::tpot && f.level <= 1) f.level = std::max(f.level, tpot_level);
+  f.crowd_level = f.level;
+  const double ttft_level = f.ttft / ask.level.ttft_max.scaled(policy.margin);
+  if (ttft_level > f.level) {
+    f.level = ttft_level;
+    f.bound = Bound::ttft;
+  }
+  return f;
+}
+
+}  // namespace sluice::valve
