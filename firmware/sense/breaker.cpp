@@ -27,6 +27,10 @@ void Breaker::succeed(Instant now) {
   if (state_ == State::closed && now >= wait_until_) why_.clear();
 }
 
+void Breaker::answer_probe(Instant now) {
+  if (state_ == State::unknown || (state_ == State::open && now >= open_until_)) succeed(now);
+}
+
 void Breaker::fail(Instant now, std::string why) {
   why_ = std::move(why);
   ++failures_in_row_;

@@ -25,7 +25,8 @@ class Breaker {
   static constexpr Duration kAskedToWaitMax = Duration::seconds(60);
 
   void set_times(const BreakerTimes& times) { times_ = times; }
-  void succeed(Instant now);  // a served request, or an active probe
+  void succeed(Instant now);       // a request was served
+  void answer_probe(Instant now);  // it answers, which does not prove that it serves
   void fail(Instant now, std::string why);
   void ask_to_wait(Instant now, Duration wait, std::string why);
 

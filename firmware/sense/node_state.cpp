@@ -142,7 +142,7 @@ void NodeState::read(const EngineReading& reading, Instant now) {
 
 void NodeState::health(bool alive, std::string_view why, Instant now) {
   if (alive) {
-    breaker_.succeed(now);
+    breaker_.answer_probe(now);
   } else {
     breaker_.fail(now, std::string(why));
   }

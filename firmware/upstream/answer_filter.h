@@ -1,0 +1,63 @@
+// An answer on its way from the node to the client: passes on unchanged but for the declared edits
+// (the usage chunk that only we asked for is left out; the model's name is the client's), and is
+// looked at for the meter: tokens, usage, the end, an error.
+// Streamed answers are cut into events; where an edit may be due an event waits until it is whole.
+// Others pass as they come, unless the name must be changed: then they wait for their end, up to
+// kRenamedBodyMax.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "firmware/base/units.h"
+#include "firmware/upstream/sse_reader.h"
+#include "firmware/upstream/usage.h"
+
+namespace sluice::upstream {
+
+struct AnswerEdits {
+  bool strip_usage = false;     // we asked for it, the client did not
+  std::string upstream_model;   // replaced by client_model where they differ
+  std::string client_model;
+  bool renames() const { return upstream_model != client_model; }
+};
+
+class AnswerFilter {
+ public:
+  static constexpr size_t kRenamedBodyMax = 16 * 1024 * 1024;
+  static constexpr size_t kTailMax = 16 * 1024;  // of a whole answer, where usage stands
+
+  AnswerFilter(bool is_event_stream, AnswerEdits edits);
+
+  // What to pass on now; valid until the next call. May be empty.
+  std::string_view feed(std::string_view bytes);
+  std::string_view finish();  // the node's answer is complete: what was kept back
+
+  int new_tokens() const { return new_tokens_; }  // seen in the last feed()
+  int64_t tokens_counted() const { return tokens_counted_; }
+  const std::optional<Usage>& usage() const { return usage_; }
+  bool done_seen() const { return done_seen_; }    // data: [DONE]
+  bool error_seen() const { return error_seen_; }  // an error object in the stream
+  bool is_event_stream() const { return is_event_stream_; }
+
+ private:
+  void take_event(const SseEvent& event);
+  void look_at_tail();
+  bool look_at_data(std::string_view data);  // true: pass it on
+  void append_renamed(std::string_view raw);
+
+  bool is_event_stream_;
+  AnswerEdits edits_;
+  SseReader events_;
+  std::string out_;
+  std::string kept_;  // whole answers: all of it if it is renamed, else its tail
+  bool passes_unread_ = false;  // an event or body too long to be read
+  int new_tokens_ = 0;
+  int64_t tokens_counted_ = 0;
+  std::optional<Usage> usage_;
+  bool done_seen_ = false;
+  bool error_seen_ = false;
+};
+
+}  // namespace sluice::upstream

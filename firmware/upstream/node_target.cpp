@@ -1,0 +1,111 @@
+#include "firmware/upstream/node_target.h"
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "firmware/base/text.h"
+
+namespace sluice::upstream {
+
+namespace {
+
+constexpr std::array<std::string_view, 9> kHopByHop = {
+    "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection",
+    "te",         "trailer",    "transfer-encoding",  "upgrade"};
+// What belongs to this connection, to this site, or to us.
+constexpr std::array<std::string_view, 10> kStaysHere = {
+    "host",      "content-length", "expect",       "accept-encoding", "authorization",
+    "x-api-key", "cookie",         "x-request-id", "forwarded",       "api-key"};
+constexpr std::array<std::string_view, 3> kNotForClients = {"content-length", "set-cookie",
+                                                            "x-request-id"};
+
+template <size_t N>
+bool is_one_of(std::string_view name, const std::array<std::string_view, N>& list) {
+  return std::any_of(list.begin(), list.end(),
+                     [name](std::string_view entry) { return equal_ignoring_case(name, entry); });
+}
+
+// Fields that a Connection field names belong to the hop as well.
+std::vector<std::string_view> named_by_connection(const ports::HttpFields& fields) {
+  std::vector<std::string_view> names;
+  for (const ports::HttpField& field : fields) {
+    if (!equal_ignoring_case(field.name, "connection")) continue;
+    for (const std::string_view name : split(field.value, ',')) names.push_back(trim(name));
+  }
+  return names;
+}
+
+bool is_named(std::string_view name, const std::vector<std::string_view>& names) {
+  return std::any_of(names.begin(), names.end(), [name](std::string_view one) {
+    return equal_ignoring_case(name, one);
+  });
+}
+
+}  // namespace
+
+const char* path_of(Endpoint endpoint) {
+  switch (endpoint) {
+    case Endpoint::chat_completions:
+      return "/v1/chat/completions";
+    case Endpoint::completions:
+      return "/v1/completions";
+    case Endpoint::embeddings:
+      return "/v1/embeddings";
+  }
+  return "";
+}
+
+const char* name_of(Endpoint endpoint) {
+  switch (endpoint) {
+    case Endpoint::chat_completions:
+      return "chat.completions";
+    case Endpoint::completions:
+      return "completions";
+    case Endpoint::embeddings:
+      return "embeddings";
+  }
+  return "";
+}
+
+ports::HttpFields fields_for(const NodeTarget& target, const ports::HttpFields& from_client,
+                             std::string_view upstream_id, bool stream) {
+  ports::HttpFields fields;
+  const std::vector<std::string_view> hop = named_by_connection(from_client);
+  for (const ports::HttpField& field : from_client) {
+    if (is_one_of(field.name, kHopByHop) || is_one_of(field.name, kStaysHere)) continue;
+    if (starts_with_ignoring_case(field.name, "x-sluice-")) continue;
+    if (starts_with_ignoring_case(field.name, "x-forwarded-")) continue;
+    if (is_named(field.name, hop)) continue;
+    fields.add(field.name, field.value);
+  }
+  if (fields.find("content-type") == nullptr) fields.add("content-type", "application/json");
+  if (stream) fields.set("accept", "text/event-stream");
+  fields.add("accept-encoding", "identity");
+  fields.add("x-request-id", upstream_id);
+  if (!target.credential_field.empty()) {
+    fields.set(target.credential_field, target.credential_value);
+  }
+  return fields;
+}
+
+ports::HttpFields fields_for_client(const ports::HttpFields& from_node) {
+  ports::HttpFields fields;
+  const std::vector<std::string_view> hop = named_by_connection(from_node);
+  for (const ports::HttpField& field : from_node) {
+    if (is_one_of(field.name, kHopByHop) || is_one_of(field.name, kNotForClients)) continue;
+    if (is_named(field.name, hop)) continue;
+    fields.add(field.name, field.value);
+  }
+  return fields;
+}
+
+std::string target_path(const NodeTarget& target, Endpoint endpoint) {
+  std::string_view path = path_of(endpoint);
+  // Providers give their base URL with or without the version: ".../v1" is not doubled.
+  const std::string_view base = target.origin.base_path;
+  if (base.size() >= 3 && base.substr(base.size() - 3) == "/v1") path.remove_prefix(3);
+  return std::string(base) + std::string(path);
+}
+
+}  // namespace sluice::upstream

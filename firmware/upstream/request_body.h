@@ -1,0 +1,40 @@
+// What the box reads in a request body, and the only edits it makes to it: the model's name where
+// the node calls it otherwise, and a request for usage in streams, for the meter.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "firmware/base/result.h"
+#include "firmware/base/units.h"
+#include "firmware/upstream/node_target.h"
+
+namespace sluice::upstream {
+
+struct RequestBody {
+  std::string model;
+  bool stream = false;
+  bool wants_usage = false;   // the client asked for the usage chunk itself
+  Tokens output_max;          // zero = not said
+  int choices = 1;            // n
+  size_t prompt_bytes = 0;    // of messages, prompt or input, as JSON text
+  // Where edits go, as offsets into the body.
+  size_t model_begin = 0;     // the model's value, with its quotes
+  size_t model_size = 0;
+  size_t options_begin = 0;   // stream_options' value; size 0 = absent
+  size_t options_size = 0;
+  size_t close_brace = 0;
+};
+
+// Errors: refused, with the text for the client.
+Result<RequestBody> read_request_body(std::string_view body, Endpoint endpoint);
+
+// The body for a node that calls the model `upstream_model`. Shares `body` if nothing changes.
+std::shared_ptr<const std::string> body_for_node(const std::shared_ptr<const std::string>& body,
+                                                 const RequestBody& read,
+                                                 const std::string& upstream_model,
+                                                 bool ask_for_usage);
+
+}  // namespace sluice::upstream
