@@ -41,6 +41,7 @@ class HttpFields {
   auto begin() const { return fields_.begin(); }
   auto end() const { return fields_.end(); }
   size_t size() const { return fields_.size(); }
+  void reserve(size_t count) { fields_.reserve(count); }
 
  private:
   std::vector<HttpField> fields_;
