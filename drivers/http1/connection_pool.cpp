@@ -62,7 +62,8 @@ Http1Connection& ConnectionPool::make(const ports::Address& address) {
     origin->address = address;
   }
   ++origin->open;
-  open_.push_back(std::make_unique<Http1Connection>(ports_, *this, address));
+  ConnectionOwner& owner = *this;
+  open_.push_back(std::make_unique<Http1Connection>(ports_, owner, address));
   return *open_.back();
 }
 
