@@ -26,6 +26,7 @@
 
 namespace sluice::sense {
 
+inline constexpr Duration kScrapeGapMin = Duration::ms(50);  // shorter settings are not obeyed
 inline constexpr Duration kProbeBackoffMax = Duration::seconds(30);  // between tries at a sick node
 inline constexpr Duration kBusyScrapeMax = Duration::seconds(4);     // while metrics come too late
 inline constexpr Duration kProbeTimeoutMax = Duration::seconds(5);   // health, model list, limit
@@ -76,7 +77,7 @@ class NodeProbe final : private ports::HttpCallSink {
 
   void start();
   void stop();
-  // A request was sent to the node: if it was thought idle, scrape at the full pace again.
+  // A request was sent to the node: if it was idle or asleep, scrape at the full pace again.
   void note_use();
 
  private:
