@@ -1,0 +1,83 @@
+// The shapes of /api/v1 as the daemon writes them, and what follows from one status alone.
+
+export type Place = 'local' | 'cloud';
+
+export interface Node {
+  name: string;
+  place: Place;
+  engine: string;
+  state: 'up' | 'slow_start' | 'probing' | 'down' | 'unknown' | 'disabled';
+  why: string;
+  in_flight: number;
+  line: number; // 0: no limit known
+  running: number | null;
+  waiting: number | null;
+  kv_usage: number | null;
+  ttft_ms_p50: number | null;
+  tpot_ms_p50: number | null;
+  age_ms: number | null;
+  models: string[];
+}
+
+export interface Status {
+  version: string;
+  time_ms: number;
+  uptime_s: number;
+  valve: { overflow: 'auto' | 'off'; hold: 'auto' | 'off'; open: boolean };
+  water: { level: number; in_flight: number; line: number }; // line 0: no local node
+  share: {
+    window_s: number;
+    local_requests: number;
+    cloud_requests: number;
+    local_tokens: number;
+    cloud_tokens: number;
+    cloud_cost: number;
+    currency: string;
+  };
+  queue: { length: number; length_max: number };
+  nodes: Node[];
+}
+
+export interface Decision {
+  id: number;
+  time_ms: number;
+  model: string;
+  key: string;
+  verdict: 'send' | 'hold' | 'refuse';
+  node: string;
+  place: Place;
+  reason: string;
+  words: { en: string; zh: string };
+}
+
+// What the sentence on top says; the words are in words.ts.
+export type Story =
+  | 'waiting' | 'empty' | 'cloud_only' | 'silent' | 'stuck'
+  | 'full' | 'brim' | 'shared' | 'here' | 'idle';
+
+export const at = (s: Status, place: Place) =>
+  s.nodes.filter((n) => n.place == place && n.state != 'disabled');
+
+export const is_down = (n: Node) => n.state == 'down' || n.state == 'probing';
+
+export const cloud_in_flight = (s: Status) =>
+  at(s, 'cloud').reduce((sum, n) => sum + n.in_flight, 0);
+
+// The water stands at or over the line: either the local engines hold as much as they may, or what
+// they hold together with what overflowed would be more than that.
+export const is_over = (s: Status) =>
+  s.water.line > 0 &&
+  (s.water.level >= 1 || s.water.in_flight + cloud_in_flight(s) >= s.water.line);
+
+export function story(s: Status): Story {
+  const local = at(s, 'local');
+  const cloud = at(s, 'cloud');
+  const taken = s.share.cloud_requests > 0;
+  if (!local.length) return cloud.length ? 'cloud_only' : 'empty';
+  if (local.every((n) => n.state == 'unknown')) return 'waiting';
+  if (local.every(is_down))
+    return s.valve.overflow == 'auto' && cloud.some((n) => !is_down(n)) ? 'silent' : 'stuck';
+  if (is_over(s)) return taken ? 'full' : 'brim';
+  if (taken) return 'shared';
+  return s.share.local_requests || s.water.in_flight ? 'here' : 'idle';
+}

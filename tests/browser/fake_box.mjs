@@ -1,0 +1,139 @@
+// A stand-in for the box: serves the committed page and plays the three endpoints it reads. Tests
+// move it by hand (set, decide, hang_up); started as a program it plays a day's burst in a loop:
+//   node fake_box.mjs [--port N]
+import { readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { pathToFileURL } from 'node:url';
+
+const kDist = new URL('../../firmware/web/ui/dist/', import.meta.url);
+const kTypes = { html: 'text/html; charset=utf-8', js: 'text/javascript; charset=utf-8', css: 'text/css; charset=utf-8' };
+const kPolicy =
+  "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; " +
+  "img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'";
+const kBeatMs = 500;
+
+export const node = (name, place, more = {}) => ({
+  name, place, engine: place == 'local' ? 'vllm' : 'openai', state: 'up', why: '', in_flight: 0,
+  line: place == 'local' ? 35 : 0, running: 0, waiting: 0, kv_usage: 0.2, ttft_ms_p50: 120.5,
+  tpot_ms_p50: 42.1, age_ms: 230, models: ['qwen-72b'], ...more,
+});
+
+// A whole status from the few figures that a scene is about.
+export function status({ local = 0, cloud = 0, line = 35, queue = 0, done = [0, 0], nodes, overflow = 'auto' } = {}) {
+  return {
+    version: '0.1.0', time_ms: Date.now(), uptime_s: 7260,
+    valve: { overflow, hold: 'auto', open: cloud > 0 },
+    water: { level: line ? local / line : 0, in_flight: local, line },
+    share: {
+      window_s: 60, local_requests: done[0], cloud_requests: done[1], local_tokens: done[0] * 812,
+      cloud_tokens: done[1] * 790, cloud_cost: done[1] * 0.0041, currency: 'CNY',
+    },
+    queue: { length: queue, length_max: 1000 },
+    nodes: nodes ?? [
+      node('gpu-server', 'local', { in_flight: local, running: local }),
+      node('cloud-east', 'cloud', { in_flight: cloud, ttft_ms_p50: 310, tpot_ms_p50: 31.7, age_ms: 1200 }),
+    ],
+  };
+}
+
+const kReasons = {
+  local_fits: { en: 'The local engine has room: 21 of 35 in flight.', zh: '本地引擎有余量：处理中 21，溢出线 35。' },
+  local_full: {
+    en: 'The local engine is full (35 of 35); cloud-east answers in about 310 ms.',
+    zh: '本地引擎已满（35 / 35），cloud-east 首字时延约 310 毫秒。',
+  },
+};
+
+export class FakeBox {
+  #server = createServer((request, response) => this.#answer(request, response));
+  #streams = new Set();
+  #status = status();
+  #decisions = [];
+  #last_id = 0;
+  #beat = null;
+
+  async start(port = 0) {
+    await new Promise((done) => this.#server.listen(port, '127.0.0.1', done));
+    this.#beat = setInterval(() => this.#send('status', { ...this.#status, time_ms: Date.now() }), kBeatMs);
+    return `http://127.0.0.1:${this.#server.address().port}/`;
+  }
+
+  set(status) {
+    this.#status = status;
+    this.#send('status', status);
+  }
+
+  decide(place, more = {}) {
+    const reason = place == 'local' ? 'local_fits' : 'local_full';
+    const decision = {
+      id: ++this.#last_id, time_ms: Date.now(), model: 'qwen-72b', key: 'reports', verdict: 'send',
+      node: place == 'local' ? 'gpu-server' : 'cloud-east', place, reason, words: kReasons[reason], ...more,
+    };
+    this.#decisions = [decision, ...this.#decisions].slice(0, 50);
+    this.#send('decision', decision);
+  }
+
+  // The box goes away: streams break, the port refuses.
+  async hang_up() {
+    clearInterval(this.#beat);
+    const closed = new Promise((done) => this.#server.close(done));
+    this.#server.closeAllConnections();
+    this.#streams.clear();
+    await closed;
+  }
+
+  #send(event, value) {
+    for (const stream of this.#streams) stream.write(`event: ${event}\ndata: ${JSON.stringify(value)}\n\n`);
+  }
+
+  async #answer(request, response) {
+    response.setHeader('content-security-policy', kPolicy);
+    response.setHeader('cache-control', 'no-store');
+    const path = new URL(request.url, 'http://box').pathname;
+    if (path == '/api/v1/status') return json(response, this.#status);
+    if (path == '/api/v1/decisions') return json(response, { decisions: this.#decisions });
+    if (path == '/api/v1/events') {
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.write('retry: 500\n\n');
+      this.#streams.add(response);
+      response.on('close', () => this.#streams.delete(response));
+      return;
+    }
+    const name = path == '/' ? 'index.html' : path.slice(1);
+    try {
+      if (!/^[a-z]+\.(html|js|css)$/.test(name)) throw new Error('no such page');
+      response.setHeader('content-type', kTypes[name.split('.').pop()]);
+      response.end(await readFile(new URL(name, kDist)));
+    } catch {
+      response.writeHead(404).end();
+    }
+  }
+}
+
+function json(response, value) {
+  response.setHeader('content-type', 'application/json');
+  response.end(JSON.stringify(value));
+}
+
+// A burst of four minutes: demand rises over the line, one node fails for a while, demand falls.
+function play(box) {
+  const begin = Date.now();
+  setInterval(() => {
+    const t = ((Date.now() - begin) / 1000) % 240;
+    const wanted = Math.round(t < 60 ? 6 + t * 0.3 : t < 170 ? 24 + 38 * Math.sin(((t - 60) / 110) * Math.PI) : 10 + 4 * Math.sin(t / 7));
+    const failed = t > 190 && t < 215;
+    const local = failed ? 0 : Math.min(wanted, 35);
+    const cloud = wanted - local;
+    const scene = status({ local, cloud, queue: cloud > 20 ? cloud - 20 : 0, done: [local * 3 + 2, cloud * 2] });
+    if (failed) Object.assign(scene.nodes[0], { state: 'down', why: 'connection refused', ttft_ms_p50: null, tpot_ms_p50: null, age_ms: (t - 190) * 1000 });
+    box.set(scene);
+    box.decide(cloud && Math.random() < 0.5 ? 'cloud' : 'local');
+  }, 700);
+}
+
+if (import.meta.url == pathToFileURL(process.argv[1] ?? '').href) {
+  const at = process.argv.indexOf('--port');
+  const box = new FakeBox();
+  console.log('stand-in box at ' + (await box.start(at > 0 ? Number(process.argv[at + 1]) : 0)));
+  play(box);
+}
