@@ -1,0 +1,172 @@
+#include "drivers/uv/stream.h"
+
+#include <sys/socket.h>
+
+#include <utility>
+
+#include "drivers/uv/addresses.h"
+#include "firmware/base/check.h"
+
+namespace sluice::drivers {
+
+namespace {
+
+constexpr size_t kKeptBufferMax = 64 * 1024;  // a larger one is given back when it has been sent
+constexpr int kTurnsBeforeReport = 2;
+
+}  // namespace
+
+UvStream::UvStream(UvLoop& loop, ports::Timers& timers, Socket* socket, ports::Address peer)
+    : loop_(loop), timers_(timers), peer_(std::move(peer)), socket_(socket) {
+  socket_->handle.data = this;
+}
+
+UvStream::~UvStream() {
+  if (socket_ != nullptr) close_socket(socket_);
+}
+
+void UvStream::move_to(State next) {
+  ENSURE(state_ != State::over || next == State::over);
+  ENSURE(next != State::waiting);
+  state_ = next;
+}
+
+void UvStream::start(ports::ByteSink& sink) {
+  ENSURE(state_ == State::waiting);
+  sink_ = &sink;
+  move_to(State::open);
+  listen_to_peer();
+}
+
+void UvStream::listen_to_peer() {
+  const int code = uv_read_start(&socket_->stream, on_buffer, on_read);
+  if (code != 0) fail_soon(code);
+}
+
+void UvStream::pause_reading() {
+  paused_ = true;
+  if (socket_ != nullptr) uv_read_stop(&socket_->stream);
+}
+
+void UvStream::resume_reading() {
+  if (!paused_) return;
+  paused_ = false;
+  if (state_ == State::open && !peer_ended_) listen_to_peer();
+}
+
+void UvStream::on_buffer(uv_handle_t* handle, size_t /*suggested*/, uv_buf_t* buffer) noexcept {
+  const auto* stream = static_cast<UvStream*>(handle->data);
+  const std::span<char> shared = stream->loop_.read_buffer();
+  *buffer = {shared.data(), shared.size()};
+}
+
+void UvStream::on_read(uv_stream_t* stream, ssize_t count, const uv_buf_t* buffer) noexcept {
+  auto* owner = owner_of<UvStream>(stream);
+  if (owner != nullptr && count != 0) owner->read_done(count, buffer->base);
+}
+
+// The sink may destroy the stream: each call of it is the last statement.
+void UvStream::read_done(ssize_t count, const char* bytes) {
+  if (count > 0) return sink_->on_bytes({bytes, static_cast<size_t>(count)});
+  if (count == UV_EOF) {
+    peer_ended_ = true;
+    return sink_->on_end();
+  }
+  if (state_ == State::open)
+    failure_ = uv_error("connection to " + peer_.text() + " broke", static_cast<int>(count));
+  report_failure();
+}
+
+void UvStream::write(std::string_view bytes) {
+  ENSURE(state_ != State::waiting && !ending_);
+  if (state_ != State::open || bytes.empty()) return;
+  if (writing_) {
+    waiting_.append(bytes);
+    return;
+  }
+  const uv_buf_t buffer = {const_cast<char*>(bytes.data()), bytes.size()};
+  const int taken = uv_try_write(&socket_->stream, &buffer, 1);
+  if (taken < 0 && taken != UV_EAGAIN) return fail_soon(taken);
+  if (taken > 0) bytes.remove_prefix(static_cast<size_t>(taken));
+  if (bytes.empty()) return;
+  waiting_.assign(bytes);
+  send_waiting();
+}
+
+size_t UvStream::pending_bytes() const {
+  if (!writing_ || socket_ == nullptr) return 0;
+  return uv_stream_get_write_queue_size(&socket_->stream) + waiting_.size();
+}
+
+void UvStream::send_waiting() {
+  socket_->sending.swap(waiting_);
+  waiting_.clear();
+  writing_ = true;
+  std::string& sending = socket_->sending;
+  const uv_buf_t buffer = {sending.data(), sending.size()};
+  const int code = uv_write(&socket_->write, &socket_->stream, &buffer, 1, on_write);
+  if (code == 0) return;
+  writing_ = false;
+  fail_soon(code);
+}
+
+void UvStream::on_write(uv_write_t* request, int status) noexcept {
+  auto* owner = owner_of<UvStream>(request->handle);
+  if (owner != nullptr) owner->write_done(status);
+}
+
+void UvStream::write_done(int status) {
+  writing_ = false;
+  socket_->sending.clear();
+  if (socket_->sending.capacity() > kKeptBufferMax) socket_->sending.shrink_to_fit();
+  if (state_ != State::open) return;
+  if (status < 0) return fail_soon(status);
+  if (!waiting_.empty()) return send_waiting();
+  if (ending_) send_fin();
+  sink_->on_drained();
+}
+
+void UvStream::end_writing() {
+  ENSURE(state_ != State::waiting);
+  if (std::exchange(ending_, true)) return;
+  if (state_ == State::open && !writing_) send_fin();
+}
+
+// The queue of libuv is empty, so its own uv_shutdown would only add a turn and two epoll calls.
+// An error means that the peer is gone, which reading finds too.
+void UvStream::send_fin() {
+  uv_os_fd_t descriptor = -1;
+  if (uv_fileno(&socket_->handle, &descriptor) == 0) ::shutdown(descriptor, SHUT_WR);
+}
+
+void UvStream::reset() {
+  if (socket_ == nullptr) return;
+  move_to(State::over);
+  report_.reset();
+  reset_socket(std::exchange(socket_, nullptr));
+}
+
+void UvStream::fail_soon(int code) {
+  if (state_ != State::open) return;
+  move_to(State::failing);
+  waiting_.clear();
+  failure_ = uv_error("connection to " + peer_.text() + " broke", code);
+  turns_to_report_ = kTurnsBeforeReport;
+  if (report_ == nullptr) {
+    report_ = timers_.make([this] {
+      if (--turns_to_report_ > 0) return report_->start(Duration());
+      report_failure();
+    });
+  }
+  report_->start(Duration());
+}
+
+void UvStream::report_failure() {
+  if (state_ == State::over) return;
+  move_to(State::over);
+  uv_read_stop(&socket_->stream);
+  if (report_ != nullptr) report_->stop();
+  sink_->on_error(std::exchange(failure_, Error()));
+}
+
+}  // namespace sluice::drivers
