@@ -1,0 +1,147 @@
+#include "firmware/settings/describe.h"
+
+namespace sluice::settings {
+
+namespace {
+
+constexpr When kLive = When::live;
+constexpr When kFixed = When::fixed;
+
+void describe_level(ServiceLevel& level, Visitor& v) {
+  v.field({"name", kLive, "Name; the one named `default` always exists.",
+           "名称；名为 `default` 的等级始终存在。", true},
+          text(level.name, kNameRule));
+  v.field({"ttft_ms", kLive,
+           "Time to first token that a request should meet; shorter = more overflow, more cost.",
+           "请求应达到的首词元时延；越短，溢出越多，费用越高。"},
+          milliseconds(level.ttft, 10, 600000));
+  v.field({"tpot_ms", kLive,
+           "Time per output token that a request should meet; shorter = more overflow, more cost.",
+           "请求应达到的每输出词元时延；越短，溢出越多，费用越高。"},
+          milliseconds(level.tpot, 1, 60000));
+}
+
+void describe_access(LiveSettings& live, Visitor& v) {
+  v.enter({"access", kLive, "Who may ask.", "谁可以请求。"});
+  v.field({"require_key", kLive,
+           "Applications must show an API key; false = everybody who reaches listen.api may spend.",
+           "应用必须出示 API 密钥；false = 能访问 listen.api 的人都可以消费。"},
+          boolean(live.access.require_key));
+  v.leave();
+  VectorElements<ServiceLevel, describe_level> levels(live.service_levels);
+  v.list({"service_levels", kLive, "Delays that requests should meet, by name.",
+          "请求应达到的时延，按名称。"},
+         levels);
+}
+
+void describe_queue(QueueSettings& queue, Visitor& v) {
+  v.enter({"queue", kLive, "Where requests wait for local compute.", "请求等待本地算力的队列。"});
+  v.field(
+      {"length_max", kLive, "Requests that may wait; more = longer bursts survive, more memory.",
+       "可等待的请求数；越多越能承受突发，占用内存越多。"},
+      whole(queue.length_max, 0, 100000));
+  v.field({"wait_ms_max", kLive, "Longest wait; more = fewer refusals, but clients wait longer.",
+           "最长等待；越长拒绝越少，但客户端等待越久。"},
+          milliseconds(queue.wait_max, 0, 3600000));
+  v.leave();
+}
+
+void describe_log(LiveSettings& live, Visitor& v) {
+  v.enter({"log", kLive, "What the program says.", "程序日志。"});
+  v.field({"level", kLive, "Least important line that is written; debug = many lines.",
+           "写出的最低级别；debug = 大量日志。"},
+          choice(live.log_level));
+  v.leave();
+}
+
+}  // namespace
+
+void describe_start(StartSettings& start, Visitor& v) {
+  v.enter({"listen", kFixed, "Where the box can be reached.", "设备的访问入口。"});
+  v.field({"api", kFixed, "Applications ask here; 0.0.0.0 = the whole LAN may ask.",
+           "应用在此请求；0.0.0.0 = 整个局域网都可请求。"},
+          address(start.listen.api));
+  v.field({"page", kFixed, "The page of the box, for this machine only; off = no page.",
+           "设备页面，仅限本机；off = 无页面。"},
+          address_or_off(start.listen.page));
+  v.field({"admin_socket", kFixed,
+           "Local socket of the command line; without it `admin.sock` in state_dir.",
+           "命令行使用的本地套接字；不写则为 state_dir 中的 `admin.sock`。"},
+          text(start.listen.admin_socket, kSocketPathRule));
+  v.leave();
+  v.field({"state_dir", kFixed, "Journals, ledger, keys and overlay live here; grows with use.",
+           "日志、账本、密钥和覆盖设置存放处；随使用增长。"},
+          text(start.state_dir, kPathRule));
+  v.enter({"admin", kFixed, "Who may change settings.", "谁可以修改设置。"});
+  v.field({"token_file", kFixed,
+           "File with the token that opens the page's commands; without it the page only shows.",
+           "存放令牌的文件，凭令牌可在页面上操作；不写则页面只读。"},
+          text(start.admin_token_file, kKeyFileRule));
+  v.leave();
+}
+
+void describe_money(Settings& settings, Visitor& v) {
+  v.field({"currency", kFixed, "The box's currency: every amount is told in it.",
+           "设备货币：所有金额以此表示。"},
+          currency(settings.start.currency));
+  v.field({"exchange_rates", kLive,
+           "Box currency for one unit of another, e.g. USD: 7.2; for nodes priced in it.",
+           "一单位外币折合的设备货币，如 USD: 7.2；用于以外币计价的节点。"},
+          rates(settings.live.exchange_rates));
+}
+
+void describe(Settings& settings, Visitor& v) {
+  LiveSettings& live = settings.live;
+  describe_start(settings.start, v);
+  describe_log(live, v);
+  describe_money(settings, v);
+  describe_access(live, v);
+  describe_valve(live.valve, v);
+  describe_queue(live.queue, v);
+  describe_sense(live.sense, v);
+  v.enter({"breaker", kLive, "When a failing node is left alone.", "何时暂停使用故障节点。"});
+  v.field(
+      {"failures", kLive, "Failures in a row that open it; fewer = reacts faster, and to chance.",
+       "连续失败多少次后断开；越少反应越快，也越易误判。"},
+      whole(live.breaker.failures, 1, 1000));
+  v.field({"open_ms", kLive, "How long the node rests; longer = fewer failed tries, later return.",
+           "节点停用多久；越长失败尝试越少，恢复越晚。"},
+          milliseconds(live.breaker.open, 100, 600000));
+  v.field(
+      {"slow_start_ms", kLive, "How long until the node carries a full share again; 0 = at once.",
+       "节点恢复到满负荷所需时间；0 = 立即。"},
+      milliseconds(live.breaker.slow_start, 0, 600000));
+  v.leave();
+  describe_limits(live.limits, v);
+  v.enter({"metering", kLive, "The ledger.", "账本。"});
+  v.field(
+      {"commit_ms", kLive, "How often the ledger is written; shorter = fresher, more disk writes.",
+       "账本写入间隔；越短越新，写盘越多。"},
+      milliseconds(live.metering.commit, 10, 60000));
+  v.field({"journal_bytes_max", kLive, "Largest journal ahead of the ledger; disk space.",
+           "账本前置日志的上限；占用磁盘。"},
+          bytes(live.metering.journal_max, 1048576, 17179869184));
+  v.leave();
+  v.enter(
+      {"decisions", kLive, "The record of why each request went where.", "每次决策原因的记录。"});
+  v.field({"keep", kLive, "Decisions kept in memory for the page, about 1 KB each.",
+           "为页面保留在内存中的决策数，每条约 1 KB。"},
+          whole(live.decisions.keep, 0, 100000));
+  v.field({"journal_bytes_max", kLive, "Largest file of decisions; disk space.",
+           "单个决策文件的上限；占用磁盘。"},
+          bytes(live.decisions.journal_max, 65536, 17179869184));
+  v.field({"files_max", kLive, "Files of decisions that are kept; the oldest is removed.",
+           "保留的决策文件数；最旧的被删除。"},
+          whole(live.decisions.files_max, 1, 1000));
+  v.leave();
+  VectorElements<NodeSettings, describe_node> nodes(live.nodes);
+  v.list({"nodes", kLive, "Engines that answer: the local ones and the cloud's.",
+          "提供推理的节点：本地与云端。"},
+         nodes);
+  v.field({"locked", kFixed,
+           "Keys, or beginnings of keys, that only this file may change: neither page nor command.",
+           "只能由本文件修改的键（或键的开头）：页面和命令均不可修改。"},
+          texts(settings.locked, kKeyPathRule));
+}
+
+}  // namespace sluice::settings

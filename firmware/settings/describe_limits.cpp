@@ -1,0 +1,45 @@
+// Bounds of the client's side and of waiting.
+#include "firmware/settings/describe.h"
+
+namespace sluice::settings {
+
+namespace {
+constexpr When kLive = When::live;
+constexpr int64_t kHourMs = 3600000;
+constexpr int64_t kDayMs = 24 * kHourMs;
+}  // namespace
+
+void describe_limits(LimitSettings& limits, Visitor& v) {
+  v.enter({"limits", kLive, "Bounds that keep the box alive.", "保护设备的上限。"});
+  v.field({"body_bytes_max", kLive, "Largest request body; memory for each one being read.",
+           "请求正文的上限；每个读取中的请求占用内存。"},
+          bytes(limits.body_max, 1024, 1073741824));
+  v.field({"connections_max", kLive, "Client connections at a time; memory and descriptors.",
+           "同时的客户端连接数；占用内存和描述符。"},
+          whole(limits.connections_max, 1, 100000));
+  v.field({"connections_per_address_max", kLive,
+           "Connections from one client address; less = one client cannot take all.",
+           "单个客户端地址的连接数；越小越能防止独占。"},
+          whole(limits.connections_per_address_max, 1, 100000));
+  v.field({"head_ms_max", kLive, "Longest time for a request's head; cuts off slow senders.",
+           "接收请求头的最长时间；切断过慢的发送方。"},
+          milliseconds(limits.head_max, 100, 600000));
+  v.field({"idle_ms_max", kLive, "How long an idle client connection is kept.",
+           "空闲客户端连接保留多久。"},
+          milliseconds(limits.idle_max, 1000, kHourMs));
+  v.field({"request_ms_max", kLive, "Longest exchange from first byte to last.",
+           "一次交互从首字节到末字节的最长时间。"},
+          milliseconds(limits.request_max, 1000, kDayMs));
+  v.field({"stream_idle_ms_max", kLive, "Longest silence of a node within an answer.",
+           "回答过程中节点的最长静默。"},
+          milliseconds(limits.stream_idle_max, 1000, kHourMs));
+  v.field({"connect_ms_max", kLive, "Longest time to connect to a node.", "连接节点的最长时间。"},
+          milliseconds(limits.connect_max, 50, 600000));
+  v.field(
+      {"keepalive_comment_ms", kLive, "How often a comment keeps a waiting stream open; 0 = never.",
+       "等待中的流多久发送一次保活注释；0 = 从不。"},
+      milliseconds(limits.keepalive_comment, 0, 600000));
+  v.leave();
+}
+
+}  // namespace sluice::settings

@@ -1,0 +1,76 @@
+#include "firmware/settings/exposure.h"
+
+#include <fmt/format.h>
+
+#include "firmware/ports/http_client.h"
+#include "firmware/settings/text_rules.h"
+
+namespace sluice::settings {
+
+namespace {
+
+std::string api_line(const Settings& settings) {
+  const ports::Address& api = settings.start.listen.api;
+  const bool here = is_loopback(api);
+  const std::string who = here                  ? "programs on this machine only"
+                          : is_any_address(api) ? "every host that can reach this machine"
+                                                : "every host that can reach " + api.host;
+  if (settings.live.access.require_key) {
+    return fmt::format("listen.api {}: open to {}; an API key is required", api.text(), who);
+  }
+  return fmt::format("{}listen.api {}: open to {}, without an API key (access.require_key: false)",
+                     here ? "" : "warning: ", api.text(), who);
+}
+
+std::string page_line(const StartSettings& start) {
+  if (!start.listen.page) return "listen.page off: there is no page";
+  return fmt::format(
+      "listen.page {}: open to programs on this machine only; {}", start.listen.page->text(),
+      start.admin_token_file.empty() ? "it only shows (no admin.token_file)"
+                                     : "changes need the token in " + start.admin_token_file);
+}
+
+std::string classes_text(const NodeSettings& node) {
+  std::string text;
+  for (DataClass one : node.data_classes) {
+    text += fmt::format("{}{}", text.empty() ? "" : ", ", to_text(one));
+  }
+  return text;
+}
+
+std::string key_text(const NodeSettings& node) {
+  if (!node.credential) return "no key";
+  if (!node.credential->file.empty()) return "key from file " + node.credential->file;
+  return "key from environment variable " + node.credential->env;
+}
+
+void add_node(const NodeSettings& node, std::vector<std::string>& lines) {
+  lines.push_back(fmt::format("node {} ({}, {}): receives data of the classes {}; {}", node.name,
+                              to_text(node.place), node.url, classes_text(node), key_text(node)));
+  const auto origin = ports::parse_origin(node.url);
+  if (!origin || origin->tls || is_loopback(origin->address) ||
+      origin->address.host == "localhost") {
+    return;
+  }
+  if (node.place == Place::local && !node.credential) return;
+  lines.push_back(
+      fmt::format("warning: node {}: plain http: {} travel unencrypted unless a tunnel "
+                  "carries them; write https:// if the node offers it",
+                  node.name, node.credential ? "data and key" : "data"));
+}
+
+}  // namespace
+
+std::vector<std::string> describe_exposure(const Settings& settings) {
+  std::vector<std::string> lines;
+  lines.push_back(api_line(settings));
+  lines.push_back(page_line(settings.start));
+  lines.push_back(fmt::format("listen.admin_socket {}: open to local users of the service's group",
+                              settings.start.listen.admin_socket));
+  for (const NodeSettings& node : settings.live.nodes) {
+    if (node.enabled) add_node(node, lines);
+  }
+  return lines;
+}
+
+}  // namespace sluice::settings

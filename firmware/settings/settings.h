@@ -1,0 +1,207 @@
+// Every setting of the box with its default: what it does, and what more of it costs.
+//
+// StartSettings is read once; LiveSettings is replaced whole while streams go on. The table that
+// binds these fields to YAML keys, ranges and help texts is describe.h.
+// Units: strong types here; in YAML the key's end names the unit (_ms, _bytes, _percent).
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "firmware/base/log.h"
+#include "firmware/base/time.h"
+#include "firmware/base/units.h"
+#include "firmware/ports/streams.h"
+
+namespace sluice::settings {
+
+enum class Mode { automatic, off };                  // "auto", "off"
+enum class Place { local, cloud };                   // "local", "cloud"
+enum class DataClass { open, internal, home_only };  // "open", "internal", "home-only"
+
+const char* to_text(Mode mode);
+const char* to_text(Place place);
+const char* to_text(DataClass data_class);
+const char* to_text(LogLevel level);
+
+// Every enumerator, in the order in which it is shown.
+std::span<const Mode> all_of(Mode);
+std::span<const Place> all_of(Place);
+std::span<const DataClass> all_of(DataClass);
+std::span<const LogLevel> all_of(LogLevel);
+
+template <class Enum>
+std::optional<Enum> from_text(std::string_view text) {
+  for (Enum value : all_of(Enum{})) {
+    if (text == to_text(value)) return value;
+  }
+  return std::nullopt;
+}
+
+// ---- Fixed: a change needs a restart ----
+
+struct ListenSettings {
+  ports::Address api{"0.0.0.0", 8080, ""};  // applications; all addresses = the whole LAN may ask
+  std::optional<ports::Address> page =
+      ports::Address{"127.0.0.1", 8081, ""};  // the page; loopback only; none = no page
+  std::string admin_socket;                   // the command line; after loading never empty
+  bool operator==(const ListenSettings&) const = default;
+};
+
+struct StartSettings {
+  ListenSettings listen;
+  std::string state_dir = "/var/lib/sluice";  // journals, ledger, keys, overlay; grows with use
+  std::string admin_token_file;               // opens the page's commands; empty = none
+  Currency currency;                          // every amount is told in it
+  bool operator==(const StartSettings&) const = default;
+};
+
+// ---- Live: replaced whole ----
+
+struct AccessSettings {
+  bool require_key = true;  // off: everybody who reaches listen.api may spend
+  bool operator==(const AccessSettings&) const = default;
+};
+
+struct ServiceLevel {
+  std::string name = "default";
+  Duration ttft = Duration::ms(2000);  // time to first token; shorter = more overflow, more cost
+  Duration tpot = Duration::ms(100);   // time per output token; shorter = more overflow, more cost
+  bool operator==(const ServiceLevel&) const = default;
+};
+
+struct ValveSettings {
+  Mode overflow = Mode::automatic;     // off: nothing goes to the cloud, bursts wait or fail
+  Mode hold = Mode::automatic;         // off: answer "busy" where a place in the queue could be had
+  int64_t hysteresis_percent = 3;      // more: fewer changes of mind, slower to come home
+  int64_t margin_percent = 100;        // less: overflows earlier, costs more, misses less
+  int64_t untried_concurrency = 32;    // more: a never measured engine may be overrun at first
+  int64_t growth_percent = 6;          // more: learns an engine's limit faster, overshoots more
+  int64_t untried_prefill_tps = 2000;  // prompt tokens/s believed of a never measured engine
+  Tokens expected_output{256};         // for cost when the request names no maximum
+  Money carbon_price_per_kg;           // box currency; more: cleaner nodes win over cheaper ones
+  int64_t attempts_max = 3;            // more: survives more faults, a failure takes longer
+  Duration first_byte_max = Duration::ms(120000);  // longest wait for an answer's first byte
+  bool operator==(const ValveSettings&) const = default;
+};
+
+struct QueueSettings {
+  int64_t length_max = 1000;                // more: longer bursts survive, more memory
+  Duration wait_max = Duration::ms(60000);  // more: fewer refusals, clients wait longer
+  bool operator==(const QueueSettings&) const = default;
+};
+
+struct SenseSettings {
+  Duration scrape = Duration::ms(500);          // shorter: fresher load, more work for the engine
+  Duration scrape_timeout = Duration::ms(400);  // less than scrape
+  Duration lease = Duration::ms(1000);          // how long one reading of the load counts as fresh
+  Duration probe = Duration::ms(5000);     // health and model list; shorter: faults seen sooner
+  Duration learn = Duration::ms(250);      // shorter: rates follow faster, more CPU
+  Duration window = Duration::ms(10000);   // TTFT/TPOT windows; longer: calmer, slower
+  Duration memory = Duration::ms(600000);  // how long a measured rate is believed
+  bool operator==(const SenseSettings&) const = default;
+};
+
+struct BreakerSettings {
+  int64_t failures = 5;                       // in a row, then the node rests
+  Duration open = Duration::ms(5000);         // how long it rests
+  Duration slow_start = Duration::ms(10000);  // how long until it carries a full share again
+  bool operator==(const BreakerSettings&) const = default;
+};
+
+struct LimitSettings {
+  Bytes body_max{16777216};                          // one request; memory for each one being read
+  int64_t connections_max = 4096;                    // all clients; descriptors and memory
+  int64_t connections_per_address_max = 1024;        // one client address may hold so many
+  Duration head_max = Duration::ms(10000);           // slow heads are cut off
+  Duration idle_max = Duration::ms(75000);           // idle client connections are closed
+  Duration request_max = Duration::ms(600000);       // one exchange, first byte to last
+  Duration stream_idle_max = Duration::ms(120000);   // silence of an upstream within an answer
+  Duration connect_max = Duration::ms(5000);         // to a node
+  Duration keepalive_comment = Duration::ms(15000);  // SSE comment while waiting; zero = never
+  bool operator==(const LimitSettings&) const = default;
+};
+
+struct MeteringSettings {
+  Duration commit = Duration::ms(200);  // shorter: ledger is fresher, more disk writes
+  Bytes journal_max{67108864};          // disk
+  bool operator==(const MeteringSettings&) const = default;
+};
+
+struct DecisionSettings {
+  int64_t keep = 1000;          // in memory for the page, about 1 KB each
+  Bytes journal_max{67108864};  // disk, per file
+  int64_t files_max = 4;        // disk, files kept
+  bool operator==(const DecisionSettings&) const = default;
+};
+
+// Where a key is found; the key itself is never a setting. Exactly one of file and env.
+struct CredentialSource {
+  std::string file;                             // absolute path
+  std::string env;                              // name of an environment variable
+  std::string header = "authorization-bearer";  // or the lower-case header that takes the bare key
+  bool operator==(const CredentialSource&) const = default;
+};
+
+struct ModelSettings {
+  std::string name;                  // what clients ask for
+  std::string upstream;              // what the node calls it; after loading never empty
+  std::vector<std::string> aliases;  // other names that clients may use
+  bool operator==(const ModelSettings&) const = default;
+};
+
+struct PriceSettings {               // per million tokens, in `currency`
+  std::optional<Currency> currency;  // after loading never empty
+  Money input_per_million;
+  Money output_per_million;
+  Money cached_per_million;
+  bool operator==(const PriceSettings&) const = default;
+};
+
+struct NodeSettings {
+  std::string name;
+  Place place = Place::local;
+  std::string engine = "openai";  // an engine description: how its load is read
+  std::string url;                // ports::parse_origin accepts it
+  bool enabled = true;            // off: running answers end, no new ones
+  std::optional<CredentialSource> credential;
+  std::vector<ModelSettings> models;  // empty = what the node's own list says
+  PriceSettings price;
+  double carbon_g_per_million_tokens = 0;
+  std::vector<DataClass> data_classes;    // what may be sent there; after loading never empty
+  int64_t concurrency_limit = 0;          // 0 = none
+  int64_t requests_per_minute_limit = 0;  // 0 = none
+  int64_t untried_concurrency = 0;        // 0 = the valve's for local, unbounded for cloud
+  std::string ca_file;                    // empty = the system's certificate authorities
+  bool operator==(const NodeSettings&) const = default;
+};
+
+struct LiveSettings {
+  LogLevel log_level = LogLevel::info;
+  std::map<Currency, double> exchange_rates;  // box currency per unit
+  AccessSettings access;
+  std::vector<ServiceLevel> service_levels;  // after loading one is named "default"
+  ValveSettings valve;
+  QueueSettings queue;
+  SenseSettings sense;
+  BreakerSettings breaker;
+  LimitSettings limits;
+  MeteringSettings metering;
+  DecisionSettings decisions;
+  std::vector<NodeSettings> nodes;
+  bool operator==(const LiveSettings&) const = default;
+};
+
+struct Settings {
+  StartSettings start;
+  LiveSettings live;
+  std::vector<std::string> locked;  // keys (or beginnings of keys) the overlay must not change
+  bool operator==(const Settings&) const = default;
+};
+
+}  // namespace sluice::settings
