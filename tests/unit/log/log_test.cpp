@@ -57,7 +57,7 @@ TEST_CASE("log: the level can be set while running") {
 TEST_CASE("log: no text can forge a second line or reach the terminal") {
   std::ostringstream out;
   SpdLog log(LogLevel::info, LogStyle::journal, out);
-  log.info("proxy", "{}", std::string_view("a\n<0>b\r\t\x1b[31m\x7f\0z", 15));
+  log.info("proxy", "{}", std::string_view("a\n<0>b\r\t\x1b[31m\x7f\0z", 16));
   log.info("proxy", "中文 100% {}", "%v {}");
   CHECK(out.str() ==
         "<6>info proxy: a\\n<0>b\\r\\t\\x1b[31m\\x7f\\x00z\n<6>info proxy: 中文 100% %v {}\n");
