@@ -1,0 +1,148 @@
+#include <doctest/doctest.h>
+
+#include "drivers/http1/http1_parsers.h"
+#include "tests/unit/http1/parse_trace.h"
+#include "tests/unit/http1/request_vectors.h"
+
+namespace sluice::testing {
+
+namespace {
+
+using ports::HttpEvent;
+using ports::HttpLimits;
+
+int count(const std::string& text, const std::string& part) {
+  int found = 0;
+  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++found;
+  return found;
+}
+
+std::string trace(const std::string& bytes) {
+  drivers::Http1Parsers parsers;
+  return trace_requests(parsers, bytes, {});
+}
+
+}  // namespace
+
+TEST_CASE("request parser: every malformed class gets its status, every good message passes") {
+  for (const RequestVector& vector : request_vectors()) {
+    CAPTURE(vector.id);
+    const std::string got = trace(vector.bytes);
+    if (vector.status == 0) {
+      CHECK_MESSAGE(count(got, "|fault") == 0, got);
+      CHECK(count(got, "|end|") == vector.messages);
+    } else {
+      const std::string fault = "|fault " + std::to_string(vector.status) + " ";
+      CHECK_MESSAGE(count(got, fault) == 1, got);
+    }
+  }
+}
+
+TEST_CASE("request parser: any split in two gives the same events") {
+  drivers::Http1Parsers parsers;
+  for (const RequestVector& vector : request_vectors()) {
+    CAPTURE(vector.id);
+    const std::string whole = trace(vector.bytes);
+    const size_t step = vector.bytes.size() > 2000 ? 97 : 1;
+    for (size_t cut = 1; cut < vector.bytes.size(); cut += step) {
+      REQUIRE(trace_requests(parsers, vector.bytes, {cut}) == whole);
+    }
+  }
+}
+
+TEST_CASE("request parser: pieces of one to seven bytes give the same events") {
+  drivers::Http1Parsers parsers;
+  for (const RequestVector& vector : request_vectors()) {
+    CAPTURE(vector.id);
+    const std::string whole = trace(vector.bytes);
+    for (size_t size = 1; size <= 7; ++size) {
+      REQUIRE(trace_requests(parsers, vector.bytes, cuts_every(size, vector.bytes.size())) ==
+              whole);
+    }
+  }
+}
+
+TEST_CASE("request parser: the head is told as it was sent") {
+  CHECK(
+      trace("POST /v1/chat?x=1 HTTP/1.1\r\nhost: Box:1\r\nX-A:  b c \r\nContent-Length: "
+            "2\r\n\r\nhi") ==
+      "head POST /v1/chat?x=1 1.1 keep body length 2 host=Box:1 X-A=b c Content-Length=2|hi|end|");
+  CHECK(trace("GET / HTTP/1.0\r\n\r\n") == "head GET / 1.0 close||end|");
+}
+
+TEST_CASE("request parser: who keeps the connection") {
+  const auto keeps = [](const std::string& version, const std::string& fields) {
+    const std::string bytes = "GET / HTTP/" + version + "\r\nHost: a\r\n" + fields + "\r\n";
+    return count(trace(bytes), " keep") == 1;
+  };
+  CHECK(keeps("1.1", ""));
+  CHECK_FALSE(keeps("1.1", "Connection: close\r\n"));
+  CHECK_FALSE(keeps("1.1", "Connection: x, CLOSE\r\n"));
+  CHECK_FALSE(keeps("1.1", "Connection: alive\r\nConnection: close\r\n"));
+  CHECK(keeps("1.1", "Connection: closed\r\n"));
+  CHECK_FALSE(keeps("1.0", ""));
+  CHECK(keeps("1.0", "Connection: Keep-Alive\r\n"));
+  CHECK_FALSE(keeps("1.0", "Connection: keep-alive, close\r\n"));
+}
+
+TEST_CASE("request parser: 100-continue counts only with a body and in HTTP/1.1") {
+  const std::string expect = "Host: a\r\nExpect: 100-Continue\r\n";
+  CHECK(count(trace("POST / HTTP/1.1\r\n" + expect + "Content-Length: 1\r\n\r\n"),
+              "continue body") == 1);
+  CHECK(count(trace("GET / HTTP/1.1\r\n" + expect + "\r\n"), " continue") == 0);
+  CHECK(count(trace("POST / HTTP/1.0\r\n" + expect + "Content-Length: 1\r\n\r\n"), " continue") ==
+        0);
+}
+
+TEST_CASE("request parser: body bytes are views into the input and need no second reading") {
+  drivers::Http1Parsers parsers;
+  const auto parser = parsers.request_parser({});
+  const std::string head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+  CHECK(parser->step(head).consumed == head.size());
+  const std::string body = "5\r\nhello\r\n0\r\n\r\n";
+  const auto step = parser->step(body);
+  CHECK(step.event == HttpEvent::body);
+  CHECK(step.body == "hello");
+  CHECK(step.body.data() == body.data() + 3);
+  CHECK(step.consumed == 8);
+  CHECK(parser->step(std::string_view(body).substr(8)).event == HttpEvent::end);
+}
+
+TEST_CASE("request parser: what is kept for more bytes stays below the limits") {
+  drivers::Http1Parsers parsers;
+  HttpLimits limits;
+  limits.start_line_max = Bytes{100};
+  limits.head_max = Bytes{300};
+  const auto parser = parsers.request_parser(limits);
+  ParseTrace trace;
+  size_t kept_max = 0;
+  const std::string start = "GET / HTTP/1.1\r\n";
+  bool open = trace.feed(*parser, start, [] {});
+  while (open) {
+    open = trace.feed(*parser, "X: y\r\n", [] {});
+    kept_max = std::max(kept_max, trace.kept());
+  }
+  CHECK(kept_max <= 310);
+  CHECK(trace.text_so_far() == "|fault 431 the fields are too large");
+}
+
+TEST_CASE("request parser: a fault stays a fault") {
+  drivers::Http1Parsers parsers;
+  const auto parser = parsers.request_parser({});
+  CHECK(parser->step("\x01").status == 400);
+  CHECK(parser->step("GET / HTTP/1.1\r\nHost: a\r\n\r\n").event == HttpEvent::fault);
+}
+
+TEST_CASE("request parser: after the end nothing is read until the restart") {
+  drivers::Http1Parsers parsers;
+  const auto parser = parsers.request_parser({});
+  const std::string one = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+  CHECK(parser->step(one).event == HttpEvent::head);
+  CHECK(parser->step("").event == HttpEvent::end);
+  CHECK(parser->step(one).event == HttpEvent::need_more);
+  CHECK(parser->step(one).consumed == 0);
+  parser->restart();
+  CHECK(parser->step(one).event == HttpEvent::head);
+}
+
+}  // namespace sluice::testing
