@@ -19,7 +19,7 @@ let asked = false;
 
 function draw() {
   asked = false;
-  document.documentElement.lang = language;
+  document.documentElement.lang = language == 'zh' ? 'zh-CN' : 'en';
   render(page(words(language), language, switch_language), document.body);
 }
 

@@ -62,7 +62,7 @@ function level({ s, w }: Part) {
       </svg>
       {line > 0 && [
         <line x2="100%" y1={deep(line)} y2={deep(line)} />,
-        <text y={deep(line)} dy="-7">{w.line} {line}</text>,
+        <text x="8" y={deep(line)} dy="-7">{w.line} {line}</text>,
       ]}
     </svg>,
     <p class="ends"><span>{w.past}</span><span>{w.now}</span></p>,

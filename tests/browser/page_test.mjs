@@ -1,0 +1,194 @@
+// What the first page must do, each against a stand-in box that the test moves by hand.
+import assert from 'node:assert/strict';
+import { readFileSync, readdirSync, statSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { FakeBox, node, status } from './fake_box.mjs';
+
+const kDist = new URL('../../firmware/web/ui/dist/', import.meta.url);
+const kTotalBytesMax = 20480;
+const kAxe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const kAxeTags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+
+const calm = () => status({ local: 12, done: [12, 0] });
+const burst = () => status({ local: 35, cloud: 14, queue: 3, done: [12, 8] });
+const failed = { state: 'down', why: 'connection refused', ttft_ms_p50: null, tpot_ms_p50: null, age_ms: null };
+
+const sentence = (page, text) => page.locator('h1', { hasText: text }).waitFor({ timeout: 5000 });
+const taken = (page) => page.locator('#share tbody td:last-child').first().textContent();
+const over = (page) => page.locator('main').getAttribute('data-over');
+
+async function no_barriers(page) {
+  await page.evaluate(kAxe);
+  const { violations } = await page.evaluate(
+    (values) => axe.run({ runOnly: { type: 'tag', values } }), kAxeTags);
+  assert.deepEqual(violations.map((v) => `${v.id}: ${v.nodes[0].html}`), []);
+}
+
+const tests = {
+  'the page fits its budget and is flat': async () => {
+    const names = readdirSync(kDist);
+    assert.deepEqual(names.sort(), ['app.css', 'app.js', 'index.html']);
+    const total = names.reduce((sum, name) => sum + statSync(new URL(name, kDist)).size, 0);
+    assert.ok(total < kTotalBytesMax, `${total} bytes`);
+  },
+
+  'the lock files name no host to fetch from': async () => {
+    for (const name of ['../../firmware/web/ui/package-lock.json', 'package-lock.json'])
+      assert.doesNotMatch(readFileSync(new URL(name, import.meta.url), 'utf8'), /"resolved"/);
+  },
+
+  'the sentence and the picture change when the level crosses the line': async ({ box, open }) => {
+    box.set(calm());
+    const { page, complaints } = await open();
+    await sentence(page, 'All requests are served here: 12.');
+    assert.equal(await over(page), 'no');
+    assert.match(await page.locator('#level .big').textContent(), /12 of 35/);
+    box.set(burst());
+    await sentence(page, 'The local engine is full; 8 of 20 requests go to the cloud.');
+    assert.equal(await over(page), 'yes');
+    assert.match(await page.locator('#level .big').textContent(), /35 of 35.*14/);
+    assert.match(await page.locator('.note').textContent(), /3 waiting in the queue/);
+    const path = await page.locator('path.cloud').getAttribute('d');
+    assert.match(path, /^M[\d.]+,100L.*Z$/);
+    box.set(calm());
+    await sentence(page, 'All requests are served here');
+    assert.equal(await over(page), 'no');
+    assert.deepEqual(complaints, []);
+  },
+
+  'the share moves with requests, tokens and money': async ({ box, open }) => {
+    box.set(calm());
+    const { page, complaints } = await open();
+    await sentence(page, 'served here');
+    assert.equal(await taken(page), '0');
+    box.set(burst());
+    await sentence(page, 'full');
+    assert.equal(await taken(page), '8');
+    assert.match(await page.locator('#share').textContent(), /Local 60%.*Cloud 40%.*6,320.*CN¥0\.0328/);
+    assert.equal(await page.locator('#share .local[width]').getAttribute('width'), '60%');
+    assert.deepEqual(complaints, []);
+  },
+
+  'each way of having no local engine is said': async ({ box, open }) => {
+    const local = node('gpu-server', 'local', failed);
+    const cloud = node('cloud-east', 'cloud', { in_flight: 4 });
+    const broken = node('cloud-east', 'cloud', failed);
+    box.set(status({ line: 0, nodes: [] }));
+    const { page, complaints } = await open();
+    await sentence(page, 'No engine is connected yet.');
+    box.set(status({ line: 0, cloud: 4, done: [0, 9], nodes: [cloud] }));
+    await sentence(page, 'No local engine: everything goes to the cloud.');
+    assert.equal(await page.locator('#level line').count(), 0);
+    box.set(status({ cloud: 4, done: [0, 9], nodes: [local, cloud] }));
+    await sentence(page, 'The local engine does not answer; everything goes to the cloud.');
+    assert.match(await page.locator('#nodes').textContent(), /Down.*connection refused/);
+    box.set(status({ nodes: [local, broken] }));
+    await sentence(page, 'No engine answers.');
+    box.set(status({ nodes: [local, cloud], overflow: 'off' }));
+    await sentence(page, 'No engine answers.');
+    box.set(status({ nodes: [node('gpu-server', 'local', { state: 'unknown' })] }));
+    await sentence(page, 'Waiting for the first reading.');
+    assert.deepEqual(complaints, []);
+  },
+
+  'the last decisions come first filled, then live, with reasons in the language': async ({ box, open }) => {
+    box.set(calm());
+    box.decide('local');
+    const { page } = await open();
+    const first = page.locator('#decisions li').first();
+    await first.getByText('has room').waitFor();
+    box.decide('cloud');
+    await first.getByText('cloud-east answers in about 310 ms').waitFor();
+    box.decide('cloud', { verdict: 'refuse', node: '', words: { en: '<b>no</b>', zh: '<b>否</b>' } });
+    await first.getByText('Refused').waitFor();
+    assert.match(await first.textContent(), /<b>no<\/b>/);
+    await page.getByRole('button').click();
+    await first.getByText('拒绝').waitFor();
+    assert.equal(await page.locator('#decisions li').count(), 3);
+  },
+
+  'the language follows the browser, the switch, and is kept': async ({ box, open }) => {
+    box.set(burst());
+    const { page } = await open({ language: 'zh' });
+    await sentence(page, '本地引擎已满，20 个请求中有 8 个溢出到云端。');
+    assert.equal(await page.locator('html').getAttribute('lang'), 'zh-CN');
+    assert.match(await page.locator('#nodes').textContent(), /首字时延.*每字时延/);
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    await sentence(page, 'The local engine is full');
+    await page.reload();
+    await sentence(page, 'The local engine is full');
+    assert.equal(await page.locator('html').getAttribute('lang'), 'en');
+  },
+
+  'a screen reader hears a new sense, not every new figure': async ({ box, open }) => {
+    box.set(calm());
+    const { page } = await open();
+    const told = page.getByRole('status');
+    await told.getByText('served here: 12').waitFor();
+    box.set(status({ local: 20, done: [20, 0] }));
+    await sentence(page, 'served here: 20');
+    assert.match(await told.textContent(), /served here: 12/);
+    box.set(burst());
+    await told.getByText('The local engine is full').waitFor();
+  },
+
+  'a lost box is shown plainly, and a found one too': async ({ box, open, port }) => {
+    box.set(calm());
+    const { page, shoot } = await open();
+    await sentence(page, 'served here');
+    await box.hang_up();
+    await sentence(page, /No news from the box for \d+ s\./);
+    assert.equal(await page.locator('.note').textContent(), 'What you see below is old.');
+    assert.match(await page.locator('#share').evaluate((e) => getComputedStyle(e).filter), /grayscale/);
+    await no_barriers(page);
+    await shoot('lost');
+    box.set(burst());
+    await box.start(port);
+    await page.locator('h1', { hasText: 'The local engine is full' }).waitFor({ timeout: 15000 });
+    assert.equal(await page.locator('main.lost').count(), 0);
+  },
+
+  'nothing is wider than 320 px, nothing bars anyone, light or dark': async ({ box, open }) => {
+    const scene = burst();
+    scene.nodes.push(node('cloud-with-a-rather-long-name-indeed', 'cloud', { ...failed, why: 'x'.repeat(80) }));
+    box.set(scene);
+    box.decide('local');
+    box.decide('cloud', { key: 'k'.repeat(60) });
+    for (const language of ['zh', 'en'])
+      for (const width of [1280, 320])
+        for (const scheme of ['light', 'dark']) {
+          const { page, complaints, shoot, close } = await open({ language, width, scheme });
+          await page.locator('#decisions li').nth(1).waitFor();
+          assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), width);
+          await no_barriers(page);
+          await shoot('page');
+          assert.deepEqual(complaints, []);
+          await close();
+        }
+  },
+};
+
+export async function run_page_tests(open) {
+  let failures = 0;
+  for (const [name, test] of Object.entries(tests)) {
+    const box = new FakeBox();
+    const url = await box.start();
+    const opened = [];
+    const open_here = async (view) => {
+      opened.push(await open(url, view));
+      return opened.at(-1);
+    };
+    try {
+      await test({ box, open: open_here, port: Number(new URL(url).port) });
+      console.log('ok    ' + name);
+    } catch (error) {
+      failures++;
+      console.log(`FAIL  ${name}\n      ${error.message.replaceAll('\n', '\n      ')}`);
+    }
+    for (const { close } of opened) await close();
+    await box.hang_up();
+  }
+  console.log(failures ? `${failures} failed` : `all ${Object.keys(tests).length} passed`);
+  return failures;
+}
