@@ -1,0 +1,144 @@
+#include "tests/testbed/faults.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "tests/testbed/words.h"
+
+namespace sluice::testbed {
+
+namespace {
+
+constexpr std::array kFaults = {
+    Fault::refuse,    Fault::hang,      Fault::reset,     Fault::stall,     Fault::cut,
+    Fault::status503, Fault::status429, Fault::status500, Fault::malformed, Fault::badjson};
+
+std::optional<Fault> fault_named(std::string_view name) {
+  for (const Fault fault : kFaults) {
+    if (name_of(fault) == name) return fault;
+  }
+  return std::nullopt;
+}
+
+std::string_view name_of(Lie lie) {
+  return lie == Lie::zero ? "zero" : lie == Lie::overload ? "overload" : "off";
+}
+
+bool concerns_server(std::string_view key) {
+  return key == "listen" || key == "listen_off_s" || key == "drop";
+}
+
+}  // namespace
+
+std::string_view name_of(Fault fault) {
+  switch (fault) {
+    case Fault::none:
+      return "none";
+    case Fault::refuse:
+      return "refuse";
+    case Fault::hang:
+      return "hang";
+    case Fault::reset:
+      return "reset";
+    case Fault::stall:
+      return "stall";
+    case Fault::cut:
+      return "cut";
+    case Fault::status503:
+      return "status503";
+    case Fault::status429:
+      return "status429";
+    case Fault::status500:
+      return "status500";
+    case Fault::malformed:
+      return "malformed";
+    case Fault::badjson:
+      return "badjson";
+  }
+  return "none";
+}
+
+double Faults::chance() {
+  state_ += 0x9e3779b97f4a7c15ULL;
+  return static_cast<double>(mix(state_) >> 11) * 0x1.0p-53;
+}
+
+FaultDraw Faults::draw() {
+  FaultDraw result;
+  double level = chance();
+  result.place = chance();
+  for (const auto& [fault, probability] : probability_) {
+    if (level < probability) {
+      result.fault = fault;
+      return result;
+    }
+    level -= probability;
+  }
+  return result;
+}
+
+nlohmann::json Faults::wish_of(std::string_view text) {
+  nlohmann::json wish = nlohmann::json::object();
+  while (!text.empty()) {
+    const std::string_view part = text.substr(0, text.find(','));
+    text.remove_prefix(std::min(text.size(), part.size() + 1));
+    const std::size_t equals = part.find('=');
+    const std::string key(part.substr(0, equals));
+    const std::string value(equals == std::string_view::npos ? "" : part.substr(equals + 1));
+    nlohmann::json parsed = nlohmann::json::parse(value, nullptr, false);
+    wish[key] = parsed.is_discarded() ? nlohmann::json(value) : parsed;
+  }
+  return wish;
+}
+
+std::optional<std::string> Faults::apply(const nlohmann::json& wish) {
+  if (!wish.is_object()) return "a JSON object is expected";
+  Faults changed = *this;
+  if (wish.contains("clear") && wish["clear"] == true) changed.probability_.clear();
+  for (const auto& [key, value] : wish.items()) {
+    if (auto error = changed.set(key, value)) return error;
+  }
+  *this = changed;
+  return std::nullopt;
+}
+
+std::optional<std::string> Faults::set(const std::string& key, const nlohmann::json& value) {
+  if (key == "clear" || concerns_server(key)) return std::nullopt;
+  if (key == "lie") {
+    for (const Lie lie : {Lie::off, Lie::zero, Lie::overload}) {
+      if (value == name_of(lie)) {
+        lie_ = lie;
+        return std::nullopt;
+      }
+    }
+    return "lie is one of off, zero, overload";
+  }
+  if (!value.is_number()) return fmt::format("{} is not a known number", key);
+  const double number = value.get<double>();
+  if (key == "seed") {
+    state_ = static_cast<std::uint64_t>(number);
+  } else if (key == "slow" && number > 0) {
+    slow_ = number;
+  } else if (key == "retry_after_s" && number >= 0) {
+    retry_after_s_ = static_cast<int>(number);
+  } else if (const auto fault = fault_named(key); fault && number >= 0 && number <= 1) {
+    probability_[*fault] = number;
+  } else {
+    return fmt::format("{}: no such fault, or not within its range", key);
+  }
+  return std::nullopt;
+}
+
+nlohmann::json Faults::describe() const {
+  nlohmann::json result = {
+      {"lie", name_of(lie_)}, {"slow", slow_}, {"retry_after_s", retry_after_s_}};
+  for (const Fault fault : kFaults) {
+    const auto found = probability_.find(fault);
+    result[std::string(name_of(fault))] = found == probability_.end() ? 0.0 : found->second;
+  }
+  return result;
+}
+
+}  // namespace sluice::testbed

@@ -1,0 +1,98 @@
+#include "tests/testbed/answer_check.h"
+
+#include <doctest/doctest.h>
+
+#include "tests/testbed/chat_wire.h"
+#include "tests/testbed/sse_lines.h"
+#include "tests/testbed/words.h"
+
+using namespace sluice::testbed;
+using Verdict = AnswerCheck::Verdict;
+
+namespace {
+
+const char* const kPrompt = "what does the sluice do?";
+
+ExpectedAnswer expected_of(std::int64_t tokens) {
+  return ExpectedAnswer{
+      .prompt_text = kPrompt, .chat = true, .usage_asked = true, .max_tokens = tokens};
+}
+
+AnswerWire wire_of() {
+  ChatRequest request;
+  request.model = "m";
+  request.include_usage = true;
+  return AnswerWire(request, "chatcmpl-1", 1700000000);
+}
+
+std::string stream_of(std::int64_t tokens, std::int64_t told, std::string_view reason) {
+  const AnswerWire wire = wire_of();
+  const std::uint64_t seed = text_seed(kPrompt);
+  std::string text = wire.role_event();
+  for (std::int64_t i = 0; i < tokens; ++i) {
+    text += wire.token_event(word(seed, i), i + 1 == tokens ? reason : "");
+  }
+  return text + wire.usage_event(prompt_tokens(std::string_view(kPrompt).size()), told) +
+         AnswerWire::done_event();
+}
+
+AnswerCheck check_in_slices(std::string_view stream, std::size_t slice, std::int64_t tokens) {
+  AnswerCheck check(expected_of(tokens));
+  SseLines lines;
+  for (; !stream.empty(); stream.remove_prefix(std::min(slice, stream.size()))) {
+    lines.feed(stream.substr(0, slice), [&check](std::string_view name, std::string_view data) {
+      check.on_event(name, data);
+    });
+  }
+  return check;
+}
+
+}  // namespace
+
+TEST_CASE("answer check: the engine's own stream is complete in any slicing") {
+  const std::string stream = stream_of(200, 200, "length");
+  for (const std::size_t slice : {1UL, 2UL, 7UL, 1000UL, 1000000UL}) {
+    const AnswerCheck check = check_in_slices(stream, slice, 200);
+    CHECK(check.verdict() == Verdict::complete);
+    CHECK(check.tokens() == 200);
+    CHECK(check.model() == "m");
+  }
+}
+
+TEST_CASE("answer check: one changed byte of the text is wrong") {
+  std::string stream = stream_of(50, 50, "length");
+  const std::size_t place = stream.find(" w", stream.size() / 2) + 2;
+  stream[place] = stream[place] == '0' ? '1' : '0';
+  CHECK(check_in_slices(stream, 100, 50).verdict() == Verdict::wrong);
+}
+
+TEST_CASE("answer check: a truncated answer made to look whole is wrong") {
+  CHECK(check_in_slices(stream_of(20, 20, ""), 100, 50).verdict() == Verdict::wrong);
+  CHECK(check_in_slices(stream_of(20, 20, "length"), 100, 50).verdict() == Verdict::wrong);
+  CHECK(check_in_slices(stream_of(20, 20, "stop"), 100, 50).verdict() == Verdict::complete);
+}
+
+TEST_CASE("answer check: usage must count what came") {
+  CHECK(check_in_slices(stream_of(50, 49, "length"), 100, 50).verdict() == Verdict::wrong);
+  AnswerCheck unasked(ExpectedAnswer{.prompt_text = kPrompt, .usage_asked = false});
+  unasked.on_event("", wire_of().usage_event(6, 1).substr(6));
+  CHECK(unasked.verdict() == Verdict::wrong);
+}
+
+TEST_CASE("answer check: a stream without DONE stays open, an error event is an error") {
+  std::string stream = stream_of(50, 50, "length");
+  stream.resize(stream.find("data: [DONE]"));
+  CHECK(check_in_slices(stream, 100, 50).verdict() == Verdict::open);
+  stream += "data: {\"error\":{\"message\":\"gone\"}}\n\n";
+  CHECK(check_in_slices(stream, 100, 50).verdict() == Verdict::error);
+}
+
+TEST_CASE("answer check: a whole answer is compared alike") {
+  const std::string text = words(text_seed(kPrompt), 30);
+  AnswerCheck good(expected_of(30));
+  good.on_whole(wire_of().whole(text, "length", 6, 30));
+  CHECK(good.verdict() == Verdict::complete);
+  AnswerCheck bad(expected_of(30));
+  bad.on_whole(wire_of().whole(text.substr(1), "length", 6, 30));
+  CHECK(bad.verdict() == Verdict::wrong);
+}
