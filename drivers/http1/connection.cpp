@@ -84,7 +84,8 @@ void Http1Connection::begin(ports::HttpCallSpec spec, ports::HttpCallSink& sink,
     return;
   }
   move_to(State::dialing);
-  dial_ = ports_.dialer.dial(address_, spec_.timeouts.connect, *this);
+  const Duration connect = spec_.timeouts.connect;
+  dial_ = ports_.dialer.dial(address_, connect.is_zero() ? kDialMax : connect, *this);
   arm();
 }
 

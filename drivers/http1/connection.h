@@ -27,6 +27,9 @@ namespace sluice::drivers {
 
 inline constexpr size_t kJoinedWriteMax = 32 * 1024;  // head and body up to here: one write
 
+// Without a connect time of its own: longer than the kernel's last retry of a TCP handshake.
+inline constexpr Duration kDialMax = Duration::seconds(150);
+
 struct ConnectionPorts {
   ports::Dialer& dialer;
   ports::Timers& timers;
