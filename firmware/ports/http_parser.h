@@ -33,7 +33,7 @@ struct HttpStep {
   HttpEvent event = HttpEvent::need_more;
   size_t consumed = 0;    // bytes of the input that need not be given again
   std::string_view body;  // points into the input
-  int status = 0;         // for a fault on the server side: 400, 414, 431, 501 or 505
+  int status = 0;         // for a fault on the server side: 400, 414, 417, 431, 501 or 505
   std::string fault;
 };
 
