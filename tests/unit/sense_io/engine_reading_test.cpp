@@ -16,65 +16,66 @@ EngineReading read_page(std::string_view text, const EngineFacts& facts) {
   return read_engine(parse_exposition(text, limits), facts);
 }
 
+const Number kNone;
+const struct {
+  const char* engine;
+  const char* page;
+  Number running, waiting, kv_usage, prompt, generation, preemptions, ttft_count, tpot_count;
+  std::vector<std::string> missing;
+} kRows[] = {
+    {"vllm",
+     "vllm-v0.prom",
+     18,
+     3,
+     0.6125,
+     918273,
+     402117,
+     2,
+     1290,
+     400827,
+     {"awake", "queue_time"}},
+    {"vllm", "vllm-v1.prom", 24, 0, 0.4118, 6214880, 1893321, 0, 4821, 1893321, {}},
+    {"vllm", "vllm-v1-saturated.prom", 64, 37, 0.9541, 6331240, 1911840, 19, 4869, 1911840, {}},
+    {"vllm", "vllm-v1-dp2.prom", 40, 2, 0.71, 12429760, 3786642, 0, 9532, kNone, {}},
+    {"vllm",
+     "vllm-0.9-transition.prom",
+     24,
+     0,
+     0.4118,
+     6214880,
+     1893321,
+     0,
+     4821,
+     1893321,
+     {"awake"}},
+    {"vllm",
+     "vllm-ray-serve.prom",
+     12,
+     1,
+     0.33,
+     kNone,
+     774411,
+     kNone,
+     kNone,
+     kNone,
+     {"prompt_tokens", "preemptions", "awake", "ttft", "tpot", "queue_time"}},
+    {"vllm",
+     "vllm-production-stack-router.prom",
+     15,
+     0,
+     kNone,
+     kNone,
+     kNone,
+     kNone,
+     kNone,
+     kNone,
+     {"kv_usage", "prompt_tokens", "generation_tokens", "preemptions", "awake", "ttft", "tpot",
+      "queue_time"}},
+    {"llamacpp", "llamacpp.prom", 3, 2, kNone, 81233, 40219, kNone, kNone, kNone, {}},
+};
+
 TEST_CASE("engine reading: every sample of a known engine gives the figures it shows") {
-  const Number none;
-  const struct {
-    const char* engine;
-    const char* page;
-    Number running, waiting, kv_usage, prompt, generation, preemptions, ttft_count, tpot_count;
-    std::vector<std::string> missing;
-  } rows[] = {
-      {"vllm",
-       "vllm-v0.prom",
-       18,
-       3,
-       0.6125,
-       918273,
-       402117,
-       2,
-       1290,
-       400827,
-       {"awake", "queue_time"}},
-      {"vllm", "vllm-v1.prom", 24, 0, 0.4118, 6214880, 1893321, 0, 4821, 1893321, {}},
-      {"vllm", "vllm-v1-saturated.prom", 64, 37, 0.9541, 6331240, 1911840, 19, 4869, 1911840, {}},
-      {"vllm", "vllm-v1-dp2.prom", 40, 2, 0.71, 12429760, 3786642, 0, 9532, none, {}},
-      {"vllm",
-       "vllm-0.9-transition.prom",
-       24,
-       0,
-       0.4118,
-       6214880,
-       1893321,
-       0,
-       4821,
-       1893321,
-       {"awake"}},
-      {"vllm",
-       "vllm-ray-serve.prom",
-       12,
-       1,
-       0.33,
-       none,
-       774411,
-       none,
-       none,
-       none,
-       {"prompt_tokens", "preemptions", "awake", "ttft", "tpot", "queue_time"}},
-      {"vllm",
-       "vllm-production-stack-router.prom",
-       15,
-       0,
-       none,
-       none,
-       none,
-       none,
-       none,
-       none,
-       {"kv_usage", "prompt_tokens", "generation_tokens", "preemptions", "awake", "ttft", "tpot",
-        "queue_time"}},
-      {"llamacpp", "llamacpp.prom", 3, 2, none, 81233, 40219, none, none, none, {}},
-  };
-  for (const auto& row : rows) {
+  for (const auto& row : kRows) {
     CAPTURE(row.page);
     const EngineReading reading = read_page(read_sample(row.page), built_in_facts(row.engine));
     CHECK(reading.running == row.running);
@@ -83,7 +84,7 @@ TEST_CASE("engine reading: every sample of a known engine gives the figures it s
     CHECK(reading.prompt_tokens == row.prompt);
     CHECK(reading.generation_tokens == row.generation);
     CHECK(reading.preemptions == row.preemptions);
-    CHECK((reading.ttft ? Number(reading.ttft->count) : none) == row.ttft_count);
+    CHECK((reading.ttft ? Number(reading.ttft->count) : kNone) == row.ttft_count);
     if (row.tpot_count) CHECK(reading.tpot->count == *row.tpot_count);
     CHECK(reading.missing == row.missing);
     CHECK_FALSE(reading.asleep);
