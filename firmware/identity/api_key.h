@@ -15,22 +15,22 @@ namespace sluice::identity {
 enum class KeyPriority { low, normal, high };
 enum class DataClass { open, internal, home_only };  // rising strictness
 
-const char* to_text(KeyPriority priority);   // "low" ...
-const char* to_text(DataClass data_class);   // "open", "internal", "home-only"
+const char* to_text(KeyPriority priority);  // "low" ...
+const char* to_text(DataClass data_class);  // "open", "internal", "home-only"
 std::optional<KeyPriority> priority_from_text(std::string_view text);
 std::optional<DataClass> data_class_from_text(std::string_view text);
 
 struct ApiKey {
-  std::string id;    // short, unique, safe to show: "k1f3a9c2"
-  std::string name;  // given by a person, unique among living keys
-  std::string hash;  // sha256_hex of the secret
+  std::string id;                   // short, unique, safe to show: "k1f3a9c2"
+  std::string name;                 // given by a person, unique among living keys
+  std::string hash;                 // sha256_hex of the secret
   std::vector<std::string> models;  // empty: all
   int64_t requests_per_minute = 0;  // 0 = no limit, here and below
   int64_t tokens_per_minute = 0;
   int concurrency = 0;
   KeyPriority priority = KeyPriority::normal;
   DataClass data_class = DataClass::internal;
-  Duration deadline;          // for the first byte; zero = the box's
+  Duration deadline;  // for the first byte; zero = the box's
   std::string service_level = "default";
   Date created;
   bool revoked = false;

@@ -45,8 +45,8 @@ struct AttemptStart {
 // Known when it ended.
 struct AttemptEnd {
   Outcome outcome = Outcome::served;
-  int status = 0;          // HTTP, of the node; 0 = none came
-  bool reported = false;   // the node told its usage: the next three hold
+  int status = 0;         // HTTP, of the node; 0 = none came
+  bool reported = false;  // the node told its usage: the next three hold
   Tokens in_reported;
   Tokens out_reported;
   Tokens cached_reported;  // part of in_reported

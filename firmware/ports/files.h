@@ -34,10 +34,10 @@ class Files {
   virtual Result<void> replace(const std::string& path, std::string_view content) = 0;
   virtual Result<std::unique_ptr<AppendFile>> open_append(const std::string& path) = 0;  // 0600
   virtual Result<void> rename(const std::string& from, const std::string& to) = 0;
-  virtual Result<void> remove(const std::string& path) = 0;     // no error if it is not there
+  virtual Result<void> remove(const std::string& path) = 0;       // no error if it is not there
   virtual Result<void> make_folder(const std::string& path) = 0;  // and its parents, mode 0750
   virtual Result<std::vector<std::string>> list(const std::string& folder) = 0;  // names, sorted
-  virtual Result<std::unique_ptr<FileLock>> lock(const std::string& path) = 0;  // busy if held
+  virtual Result<std::unique_ptr<FileLock>> lock(const std::string& path) = 0;   // busy if held
 };
 
 }  // namespace sluice::ports

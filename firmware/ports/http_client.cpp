@@ -7,8 +7,9 @@ namespace sluice::ports {
 namespace {
 
 Error bad_url(std::string_view url, std::string_view why) {
-  return {ErrorKind::refused, "url",
-          fmt::format("\"{}\" {}; write http://host:port or https://host[:port][/prefix]", url, why)};
+  return {
+      ErrorKind::refused, "url",
+      fmt::format("\"{}\" {}; write http://host:port or https://host[:port][/prefix]", url, why)};
 }
 
 bool is_host_char(char c) {
@@ -40,7 +41,8 @@ Result<HttpOrigin> parse_origin(std::string_view url) {
     return Error{ErrorKind::refused, "url",
                  "the URL contains '@': credentials belong in a file or environment variable"};
   }
-  if (rest.find_first_of("?#") != std::string_view::npos) return bad_url(url, "has a query or fragment");
+  if (rest.find_first_of("?#") != std::string_view::npos)
+    return bad_url(url, "has a query or fragment");
   const size_t slash = rest.find('/');
   const std::string_view authority = rest.substr(0, slash);
   if (slash != std::string_view::npos) {

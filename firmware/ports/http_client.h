@@ -36,11 +36,11 @@ struct HttpTimeouts {  // four different things; zero = none
 struct HttpCallSpec {
   HttpOrigin origin;
   std::string method = "POST";
-  std::string target;  // full, base_path included
-  HttpFields fields;   // without Host, Content-Length, Connection
+  std::string target;                       // full, base_path included
+  HttpFields fields;                        // without Host, Content-Length, Connection
   std::shared_ptr<const std::string> body;  // may be null
   HttpTimeouts timeouts;
-  Bytes body_max{0};            // of the answer; zero = no bound (streams)
+  Bytes body_max{0};              // of the answer; zero = no bound (streams)
   bool fresh_connection = false;  // never reuse: use it after a reused one failed
 };
 
@@ -55,8 +55,8 @@ class HttpCallSink {
  public:
   virtual ~HttpCallSink() = default;
   virtual void on_head(const HttpResponseHead& head) = 0;
-  virtual void on_body(std::string_view bytes) = 0;  // identity coding, chunk framing removed
-  virtual void on_end() = 0;                         // the answer is complete; last callback
+  virtual void on_body(std::string_view bytes) = 0;      // identity coding, chunk framing removed
+  virtual void on_end() = 0;                             // the answer is complete; last callback
   virtual void on_fail(const HttpFailure& failure) = 0;  // last callback
 };
 

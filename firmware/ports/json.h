@@ -19,17 +19,21 @@ class JsonValue {
   using Member = std::pair<std::string, JsonValue>;
   using Object = std::vector<Member>;  // order is kept; keys are unique after parsing
 
-  JsonValue() = default;  // null
-  JsonValue(bool value) : value_(value) {}                       // NOLINT(google-explicit-constructor)
-  JsonValue(int value) : value_(static_cast<int64_t>(value)) {}  // NOLINT(google-explicit-constructor)
-  JsonValue(int64_t value) : value_(value) {}                    // NOLINT(google-explicit-constructor)
-  JsonValue(double value) : value_(value) {}                     // NOLINT(google-explicit-constructor)
-  JsonValue(const char* text) : value_(std::string(text)) {}     // NOLINT(google-explicit-constructor)
-  JsonValue(std::string text) : value_(std::move(text)) {}       // NOLINT(google-explicit-constructor)
-  JsonValue(std::string_view text) : value_(std::string(text)) {}  // NOLINT(google-explicit-constructor)
-  JsonValue(Array items) : value_(std::move(items)) {}           // NOLINT(google-explicit-constructor)
-  JsonValue(Object members) : value_(std::move(members)) {}      // NOLINT(google-explicit-constructor)
-  static JsonValue object(std::initializer_list<Member> members) { return JsonValue(Object(members)); }
+  JsonValue() = default;                    // null
+  JsonValue(bool value) : value_(value) {}  // NOLINT(google-explicit-constructor)
+  JsonValue(int value)
+      : value_(static_cast<int64_t>(value)) {}                // NOLINT(google-explicit-constructor)
+  JsonValue(int64_t value) : value_(value) {}                 // NOLINT(google-explicit-constructor)
+  JsonValue(double value) : value_(value) {}                  // NOLINT(google-explicit-constructor)
+  JsonValue(const char* text) : value_(std::string(text)) {}  // NOLINT(google-explicit-constructor)
+  JsonValue(std::string text) : value_(std::move(text)) {}    // NOLINT(google-explicit-constructor)
+  JsonValue(std::string_view text)
+      : value_(std::string(text)) {}                         // NOLINT(google-explicit-constructor)
+  JsonValue(Array items) : value_(std::move(items)) {}       // NOLINT(google-explicit-constructor)
+  JsonValue(Object members) : value_(std::move(members)) {}  // NOLINT(google-explicit-constructor)
+  static JsonValue object(std::initializer_list<Member> members) {
+    return JsonValue(Object(members));
+  }
   static JsonValue array() { return JsonValue(Array{}); }
 
   bool is_null() const { return value_.index() == 0; }

@@ -26,7 +26,8 @@ struct Address {
   bool operator==(const Address&) const = default;
 };
 
-// The owner of a stream hears of it here. From inside any callback the owner may destroy the stream.
+// The owner of a stream hears of it here. From inside any callback the owner may destroy the
+// stream.
 class ByteSink {
  public:
   virtual ~ByteSink() = default;
@@ -57,7 +58,8 @@ class DialSink {
  public:
   virtual ~DialSink() = default;
   virtual void on_connected(std::unique_ptr<ByteStream> stream) = 0;
-  virtual void on_dial_failed(const Error& error) = 0;  // gone: refused, no route, no such name, time
+  virtual void on_dial_failed(
+      const Error& error) = 0;  // gone: refused, no route, no such name, time
 };
 
 class Dial {  // destroying it gives up

@@ -36,6 +36,19 @@ int NodeState::concurrency(Instant now) const {
   return in_flight() + (is_fresh(now) ? others_ : 0);
 }
 
+bool NodeState::is_minute_full(Instant now) const {
+  const auto limit = static_cast<size_t>(profile_.requests_per_minute);
+  return limit > 0 && sent_lately_.size() >= limit &&
+         now - sent_lately_[sent_lately_.size() - limit] < Duration::seconds(60);
+}
+
+std::string NodeState::why(Instant now) const {
+  if (!profile_.enabled) return "disabled in the settings";
+  if (is_minute_full(now)) return "its limit of requests per minute is used up";
+  if (reading_.asleep && is_fresh(now)) return "the engine sleeps";
+  return breaker_.why();
+}
+
 void NodeState::reserve(const Flight& flight, Instant now) {
   prefill_backlog_ = prefill_backlog_ + flight.prompt_tokens;
   Open open;
@@ -44,7 +57,29 @@ void NodeState::reserve(const Flight& flight, Instant now) {
   open.ahead = prefill_backlog_;
   const bool added = flights_.emplace(flight.id, open).second;
   ENSURE(added);
+  if (profile_.requests_per_minute > 0) {
+    sent_lately_.push_back(now);
+    const auto keep = static_cast<size_t>(profile_.requests_per_minute);
+    while (sent_lately_.size() > keep) sent_lately_.pop_front();
+  }
   ++promises_[flight.tpot_max];
+}
+
+void NodeState::leave_backlog(Open& open) {
+  if (!open.in_backlog) return;
+  open.in_backlog = false;
+  prefill_backlog_ = prefill_backlog_ - open.flight.prompt_tokens;
+}
+
+// The first token of an answer that comes in one piece is never seen: its prompt leaves the
+// backlog when it should have been prefilled.
+void NodeState::assume_prefilled(Instant now) {
+  for (auto& [id, open] : flights_) {
+    if (open.flight.streamed || !open.in_backlog) continue;
+    const double prefill_us = static_cast<double>(open.ahead.count) * us_per_token_;
+    const Duration expected = ttft_base_ + Duration::us(static_cast<int64_t>(prefill_us));
+    if (now - open.sent > expected) leave_backlog(open);
+  }
 }
 
 void NodeState::first_token(uint64_t id, Instant now) {
@@ -57,7 +92,7 @@ void NodeState::first_token(uint64_t id, Instant now) {
   open.last = now;
   open.concurrency_then = concurrency(now);
   open.tokens = 1;
-  prefill_backlog_ = prefill_backlog_ - open.flight.prompt_tokens;
+  leave_backlog(open);
   fit_.learn(open.ahead, now - open.sent, now);
   ttfts_.add(now - open.sent, now);
 }
@@ -77,11 +112,11 @@ void NodeState::tokens(uint64_t id, int count, Instant now) {
 void NodeState::end(uint64_t id, const FlightResult& result, Instant now) {
   const auto found = flights_.find(id);
   ENSURE(found != flights_.end());
-  const Open& open = found->second;
+  Open& open = found->second;
   const Duration stayed = now - open.sent;
   if (result.end == FlightEnd::served) {
-    residence_ = residence_.is_zero() ? stayed
-                                      : residence_ + (stayed - residence_).scaled(kResidencePart);
+    residence_ =
+        residence_.is_zero() ? stayed : residence_ + (stayed - residence_).scaled(kResidencePart);
     if (open.tokens > 1) {
       tpots_.add((open.last - open.first) / (open.tokens - 1), now);
     } else if (!result.streamed && result.output.count >= kWholeAnswerTokensMin) {
@@ -106,7 +141,7 @@ void NodeState::end(uint64_t id, const FlightResult& result, Instant now) {
     case FlightEnd::cancelled:
       break;
   }
-  if (!open.started) prefill_backlog_ = prefill_backlog_ - open.flight.prompt_tokens;
+  leave_backlog(open);
   const auto promise = promises_.find(open.flight.tpot_max);
   if (--promise->second == 0) promises_.erase(promise);
   flights_.erase(found);
@@ -152,6 +187,7 @@ void NodeState::learn(Instant now) {
   points_ = curve_.points(now);
   us_per_token_ = fit_.us_per_token();
   ttft_base_ = fit_.base(flights_.empty(), now);
+  assume_prefilled(now);
 }
 
 valve::NodeView NodeState::view(Instant now) const {
@@ -160,6 +196,7 @@ valve::NodeView NodeState::view(Instant now) const {
   view.name = profile_.name;
   view.place = profile_.place;
   view.health = profile_.enabled ? breaker_.health(now) : valve::Health::down;
+  if (is_minute_full(now)) view.health = valve::Health::down;
   if (reading_.asleep && is_fresh(now)) view.health = valve::Health::down;
   view.share = breaker_.share(now);
   view.leased_until = ever_read_ ? read_at_ + times_.lease : Instant();

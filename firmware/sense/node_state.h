@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <string>
@@ -36,6 +37,7 @@ struct NodeProfile {
   std::vector<ModelName> models;  // aliases are entries of their own; empty: ask the node
   int concurrency_limit = 0;      // 0 = none
   int untried_concurrency = 0;    // 0 = any
+  int requests_per_minute = 0;    // that we may send; 0 = no limit
   int64_t price_in_nano = 0;
   int64_t price_out_nano = 0;
   int64_t price_cached_nano = 0;
@@ -53,7 +55,8 @@ struct SenseTimes {
 struct Flight {
   uint64_t id = 0;  // unique among all attempts
   Tokens prompt_tokens;
-  Duration tpot_max;  // what its request was promised
+  Duration tpot_max;     // what its request was promised
+  bool streamed = true;  // its tokens will be seen one by one
 };
 
 // How an attempt ended, as far as it says something about the node.
@@ -67,10 +70,10 @@ enum class FlightEnd {
 
 struct FlightResult {
   FlightEnd end = FlightEnd::served;
-  Tokens output;           // as counted
-  bool streamed = true;    // tokens came one by one
-  Duration retry_after;    // for asked_to_wait
-  std::string why;         // for failed and asked_to_wait: for people
+  Tokens output;         // as counted
+  bool streamed = true;  // tokens came one by one
+  Duration retry_after;  // for asked_to_wait
+  std::string why;       // for failed and asked_to_wait: for people
 };
 
 class NodeState {
@@ -98,7 +101,7 @@ class NodeState {
   std::vector<std::string> served_models() const;
 
   int in_flight() const { return static_cast<int>(flights_.size()); }
-  const std::string& why() const { return breaker_.why(); }
+  std::string why(Instant now) const;  // of a node that is not up
   std::optional<Duration> reading_age(Instant now) const;
   const EngineReading& reading() const { return reading_; }
   std::optional<Duration> ttft_p50(Instant now) const { return ttfts_.quantile(0.5, now); }
@@ -109,15 +112,19 @@ class NodeState {
   struct Open {
     Flight flight;
     Instant sent;
-    Tokens ahead;             // prompt tokens whose prefill comes before its first token, its own too
-    bool started = false;     // the first token came
+    Tokens ahead;  // prompt tokens whose prefill comes before its first token, its own too
+    bool in_backlog = true;  // its prompt counts as not yet prefilled
+    bool started = false;    // the first token came
     Instant first;
-    Instant last;             // token
+    Instant last;              // token
     int concurrency_then = 0;  // at `last`
     int tokens = 0;
   };
   int concurrency(Instant now) const;
+  void leave_backlog(Open& open);
+  void assume_prefilled(Instant now);
   bool is_fresh(Instant now) const;
+  bool is_minute_full(Instant now) const;
   void learn_from_engine(const EngineReading& before, const EngineReading& after, Instant now);
 
   valve::NodeId id_;
@@ -130,6 +137,7 @@ class NodeState {
   Window tpots_;
   Duration residence_;
   std::map<uint64_t, Open> flights_;
+  std::deque<Instant> sent_lately_;   // the last requests_per_minute, if there is such a limit
   std::map<Duration, int> promises_;  // tpot_max of flights -> how many
   Tokens prefill_backlog_;
   uint64_t ended_count_ = 0;

@@ -110,10 +110,10 @@ std::vector<NodeReport> Senses::reports(Instant now) const {
     report.engine = node.profile().engine;
     report.enabled = node.profile().enabled;
     report.health = view.health;
-    if (view.health != valve::Health::up) report.why = node.why();
+    if (view.health != valve::Health::up) report.why = node.why(now);
     report.in_flight = view.in_flight;
-    const Duration promised = view.strictest_tpot.is_zero() ? default_tpot_max_
-                                                            : view.strictest_tpot;
+    const Duration promised =
+        view.strictest_tpot.is_zero() ? default_tpot_max_ : view.strictest_tpot;
     report.line = valve::line_of(view, promised, policy_, nullptr);
     report.running = node.reading().running;
     report.waiting = node.reading().waiting;

@@ -44,7 +44,7 @@ class Senses : public SenseView {
     std::unique_ptr<NodeState> state;
     bool retired = false;
   };
-  std::vector<Entry> nodes_;  // index = NodeId
+  std::vector<Entry> nodes_;                 // index = NodeId
   std::map<std::string, bool> overflowing_;  // by model
   valve::Policy policy_;
   Duration default_tpot_max_;

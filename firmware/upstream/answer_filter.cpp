@@ -59,7 +59,7 @@ std::string_view AnswerFilter::feed(std::string_view bytes) {
     passes_unread_ = true;
     out_.append(events_.rest());
   }
-  return out_;
+  return edits_.any() ? std::string_view(out_) : bytes;
 }
 
 std::string_view AnswerFilter::finish() {
@@ -67,7 +67,8 @@ std::string_view AnswerFilter::finish() {
   new_tokens_ = 0;
   if (passes_unread_) return {};
   if (is_event_stream_) {
-    out_.append(events_.rest());  // a stream that ends inside an event: the client sees that too
+    if (edits_.any())
+      out_.append(events_.rest());  // a stream that ends inside an event: the client sees that too
     return out_;
   }
   look_at_tail();

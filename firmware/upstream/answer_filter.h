@@ -17,10 +17,11 @@
 namespace sluice::upstream {
 
 struct AnswerEdits {
-  bool strip_usage = false;     // we asked for it, the client did not
-  std::string upstream_model;   // replaced by client_model where they differ
+  bool strip_usage = false;    // we asked for it, the client did not
+  std::string upstream_model;  // replaced by client_model where they differ
   std::string client_model;
   bool renames() const { return upstream_model != client_model; }
+  bool any() const { return strip_usage || renames(); }
 };
 
 class AnswerFilter {
@@ -51,7 +52,7 @@ class AnswerFilter {
   AnswerEdits edits_;
   SseReader events_;
   std::string out_;
-  std::string kept_;  // whole answers: all of it if it is renamed, else its tail
+  std::string kept_;            // whole answers: all of it if it is renamed, else its tail
   bool passes_unread_ = false;  // an event or body too long to be read
   int new_tokens_ = 0;
   int64_t tokens_counted_ = 0;

@@ -10,9 +10,15 @@ namespace sluice::upstream {
 
 namespace {
 
-constexpr std::array<std::string_view, 9> kHopByHop = {
-    "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection",
-    "te",         "trailer",    "transfer-encoding",  "upgrade"};
+constexpr std::array<std::string_view, 9> kHopByHop = {"connection",
+                                                       "keep-alive",
+                                                       "proxy-authenticate",
+                                                       "proxy-authorization",
+                                                       "proxy-connection",
+                                                       "te",
+                                                       "trailer",
+                                                       "transfer-encoding",
+                                                       "upgrade"};
 // What belongs to this connection, to this site, or to us.
 constexpr std::array<std::string_view, 10> kStaysHere = {
     "host",      "content-length", "expect",       "accept-encoding", "authorization",
@@ -37,9 +43,8 @@ std::vector<std::string_view> named_by_connection(const ports::HttpFields& field
 }
 
 bool is_named(std::string_view name, const std::vector<std::string_view>& names) {
-  return std::any_of(names.begin(), names.end(), [name](std::string_view one) {
-    return equal_ignoring_case(name, one);
-  });
+  return std::any_of(names.begin(), names.end(),
+                     [name](std::string_view one) { return equal_ignoring_case(name, one); });
 }
 
 }  // namespace

@@ -44,7 +44,8 @@ Result<void> read_stream_options(std::string_view body, const ports::JsonScan& s
     return {};
   }
   const Result<ports::JsonValue> value = ports::parse_json(value_of(body, *options));
-  if (!value || value->as_object() == nullptr) return refused("\"stream_options\" must be an object");
+  if (!value || value->as_object() == nullptr)
+    return refused("\"stream_options\" must be an object");
   read.options_begin = options->value_begin;
   read.options_size = options->value_size;
   read.wants_usage = value->boolean("include_usage");
@@ -77,7 +78,8 @@ Edit usage_edit(std::string_view body, const RequestBody& read) {
   if (read.options_size == 0) {
     return {read.close_brace, 0, fmt::format(",\"stream_options\":{{{}}}", kAsk)};
   }
-  if (options == "null") return {read.options_begin, read.options_size, fmt::format("{{{}}}", kAsk)};
+  if (options == "null")
+    return {read.options_begin, read.options_size, fmt::format("{{{}}}", kAsk)};
   // The client's own options stay; include_usage:false among them is replaced.
   Result<ports::JsonValue> value = ports::parse_json(options);
   ports::JsonValue::Object members;

@@ -16,14 +16,14 @@ namespace sluice::upstream {
 struct RequestBody {
   std::string model;
   bool stream = false;
-  bool wants_usage = false;   // the client asked for the usage chunk itself
-  Tokens output_max;          // zero = not said
-  int choices = 1;            // n
-  size_t prompt_bytes = 0;    // of messages, prompt or input, as JSON text
+  bool wants_usage = false;  // the client asked for the usage chunk itself
+  Tokens output_max;         // zero = not said
+  int choices = 1;           // n
+  size_t prompt_bytes = 0;   // of messages, prompt or input, as JSON text
   // Where edits go, as offsets into the body.
-  size_t model_begin = 0;     // the model's value, with its quotes
+  size_t model_begin = 0;  // the model's value, with its quotes
   size_t model_size = 0;
-  size_t options_begin = 0;   // stream_options' value; size 0 = absent
+  size_t options_begin = 0;  // stream_options' value; size 0 = absent
   size_t options_size = 0;
   size_t close_brace = 0;
 };

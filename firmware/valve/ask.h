@@ -54,8 +54,8 @@ struct Ask {
   Priority priority = Priority::normal;
   ServiceLevel level;
   Instant arrived;
-  Instant deadline;   // no first byte after it
-  NodeSet may_use;    // serves the model, allowed to the key, allowed for the data
+  Instant deadline;         // no first byte after it
+  NodeSet may_use;          // serves the model, allowed to the key, allowed for the data
   bool stays_home = false;  // the data class forbids every cloud node
   bool operator==(const Ask&) const = default;
 };

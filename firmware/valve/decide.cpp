@@ -104,8 +104,7 @@ void append(Plan& plan, const std::vector<Choice>& choices, const Ask& ask, cons
     const auto same = [id](const Candidate& c) { return c.node == id; };
     if (std::any_of(plan.candidates.begin(), plan.candidates.end(), same)) continue;
     const Duration first_byte = std::min(policy.first_byte_max, ask.deadline - view.now);
-    plan.candidates.push_back(
-        {id, choice.node->place, first_byte, choice.forecast, choice.cost});
+    plan.candidates.push_back({id, choice.node->place, first_byte, choice.forecast, choice.cost});
   }
 }
 

@@ -22,9 +22,9 @@ enum class Bound { none, tpot, untried, slots, ttft };
 
 struct Forecast {
   Duration ttft;
-  Duration tpot;         // zero = not known
-  int concurrency = 0;   // with this request
-  int line = 0;          // the most concurrent requests that keep the service level; 0 = no limit
+  Duration tpot;           // zero = not known
+  int concurrency = 0;     // with this request
+  int line = 0;            // the most concurrent requests that keep the service level; 0 = no limit
   double crowd_level = 0;  // concurrency against the line
   double level = 0;        // water level: the worse of crowd_level and TTFT against its promise;
                            // above 1 the service level is missed

@@ -155,15 +155,11 @@ class Writer {
     }
   }
   template <class E>
-    requires std::is_enum_v<E>
-  void field(const char* name, E value, E) {
-    field(name, static_cast<int>(value));
-  }
+  requires std::is_enum_v<E>
+  void field(const char* name, E value, E) { field(name, static_cast<int>(value)); }
   template <class T>
-    requires requires(T v) { to_whole(v); }
-  void field(const char* name, T value) {
-    field(name, to_whole(value));
-  }
+  requires requires(T v) { to_whole(v); }
+  void field(const char* name, T value) { field(name, to_whole(value)); }
   template <class T>
   void list(const char* name, std::vector<T>& items, int) {
     field(name, items.size());
@@ -242,7 +238,7 @@ class Reader {
     }
   }
   template <class E>
-    requires std::is_enum_v<E>
+  requires std::is_enum_v<E>
   void field(const char* name, E& value, E last) {
     int number = 0;
     field(name, number);
@@ -250,7 +246,7 @@ class Reader {
     value = static_cast<E>(number);
   }
   template <class T>
-    requires requires(T v) { to_whole(v); }
+  requires requires(T v) { to_whole(v); }
   void field(const char* name, T& value) {
     int64_t number = 0;
     field(name, number);

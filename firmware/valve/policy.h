@@ -9,13 +9,13 @@
 namespace sluice::valve {
 
 struct Policy {
-  bool overflow = true;          // false: the valve is closed, whatever happens
-  bool hold = true;              // false: no fair queue, all goes straight through
-  double hysteresis = 0.03;      // share of the line that must be free before the valve closes
-  double margin = 1.0;           // a forecast may reach this share of the service level
-  double growth = 0.06;          // how far above measured concurrency to go at a time
+  bool overflow = true;      // false: the valve is closed, whatever happens
+  bool hold = true;          // false: no fair queue, all goes straight through
+  double hysteresis = 0.03;  // share of the line that must be free before the valve closes
+  double margin = 1.0;       // a forecast may reach this share of the service level
+  double growth = 0.06;      // how far above measured concurrency to go at a time
   double untried_prefill_tps = 2000;
-  Tokens expected_output{256};   // for cost, when the request does not say
+  Tokens expected_output{256};  // for cost, when the request does not say
   int64_t carbon_price_nano_per_mg = 0;
   int attempts_max = 3;
   Duration first_byte_max = Duration::seconds(120);

@@ -36,21 +36,21 @@ struct NodeView {
   std::string name;
   Place place = Place::local;
   Health health = Health::unknown;
-  double share = 1.0;      // 0..1, of its capacity, while in slow_start
-  Instant leased_until;    // the engine's own figures below (waiting, others, kv) hold until then
-  int in_flight = 0;       // sent by us and not ended; reservations included
-  int others = 0;          // running or waiting in the engine but not from us
-  int waiting = 0;         // in the engine's own queue
-  int slots = 0;           // requests the engine (or a declared limit) runs at once; 0 = not known
-  int untried_concurrency = 0;  // believed safe without measurement; 0 = any
-  double kv_usage = -1;    // 0..1; negative = not known
-  Tokens prefill_backlog;  // prompt tokens sent by us whose first token has not come
-  Duration ttft_base;      // TTFT of an empty prompt on an idle engine, path included
+  double share = 1.0;    // 0..1, of its capacity, while in slow_start
+  Instant leased_until;  // the engine's own figures below (waiting, others, kv) hold until then
+  int in_flight = 0;     // sent by us and not ended; reservations included
+  int others = 0;        // running or waiting in the engine but not from us
+  int waiting = 0;       // in the engine's own queue
+  int slots = 0;         // requests the engine (or a declared limit) runs at once; 0 = not known
+  int untried_concurrency = 0;      // believed safe without measurement; 0 = any
+  double kv_usage = -1;             // 0..1; negative = not known
+  Tokens prefill_backlog;           // prompt tokens sent by us whose first token has not come
+  Duration ttft_base;               // TTFT of an empty prompt on an idle engine, path included
   double prefill_us_per_token = 0;  // slope of TTFT over prompt tokens ahead; 0 = not measured
-  Duration residence;      // mean time a request stays; zero = not measured
-  std::vector<TpotPoint> tpot;  // at most kTpotPointsMax
-  Duration strictest_tpot;      // the least tpot_max among running requests; zero = none runs
-  int64_t price_in_nano = 0;    // box currency per token, in billionths
+  Duration residence;               // mean time a request stays; zero = not measured
+  std::vector<TpotPoint> tpot;      // at most kTpotPointsMax
+  Duration strictest_tpot;          // the least tpot_max among running requests; zero = none runs
+  int64_t price_in_nano = 0;        // box currency per token, in billionths
   int64_t price_out_nano = 0;
   int64_t carbon_mg_per_token = 0;
   bool operator==(const NodeView&) const = default;
@@ -58,8 +58,8 @@ struct NodeView {
 
 struct View {
   Instant now;
-  bool overflowing = false;  // the valve was open for this model after the last decision
-  int held = 0;              // requests in the fair queue for this model, before this one
+  bool overflowing = false;     // the valve was open for this model after the last decision
+  int held = 0;                 // requests in the fair queue for this model, before this one
   std::vector<NodeView> nodes;  // those that serve the model, by id
   bool operator==(const View&) const = default;
 };

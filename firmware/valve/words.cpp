@@ -34,7 +34,8 @@ std::string target(const View& view, const Plan& plan, Language language) {
 std::string forecast_words(const Plan& plan, Language language) {
   if (plan.candidates.empty()) return "";
   const Forecast& f = plan.candidates.front().forecast;
-  std::string tpot_en = f.tpot.is_zero() ? "not yet measured" : fmt::format("{} ms", f.tpot.as_ms());
+  std::string tpot_en =
+      f.tpot.is_zero() ? "not yet measured" : fmt::format("{} ms", f.tpot.as_ms());
   std::string tpot_zh = f.tpot.is_zero() ? "尚未测得" : fmt::format("{} 毫秒", f.tpot.as_ms());
   return language == Language::en
              ? fmt::format("; expected there: TTFT {} ms, TPOT {}", f.ttft.as_ms(), tpot_en)
@@ -79,11 +80,13 @@ Words words_of(Reason reason) {
     case Reason::full_stays_home:
       return {"the local engine is full and this data may not leave", "本地已满，且该数据不得外出"};
     case Reason::full_no_cloud:
-      return {"the local engine is full and no cloud node can take it", "本地已满，且没有可用的云端节点"};
+      return {"the local engine is full and no cloud node can take it",
+              "本地已满，且没有可用的云端节点"};
     case Reason::full_overflow_off:
       return {"the local engine is full and the valve is closed", "本地已满，且阀门已关闭"};
     case Reason::down_stays_home:
-      return {"no local engine answers and this data may not leave", "本地引擎无应答，且该数据不得外出"};
+      return {"no local engine answers and this data may not leave",
+              "本地引擎无应答，且该数据不得外出"};
     case Reason::down_no_cloud:
       return {"no node answers", "没有节点应答"};
     case Reason::closed_no_local:

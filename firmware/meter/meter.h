@@ -1,0 +1,72 @@
+// Counts every attempt, exactly once, also over a crash.
+//
+// start() and end() each append one line to a journal file (one write(2)) before they return: the
+// first before the upstream call, the second before the last byte goes to the client. Rows go to
+// the store in groups, off the loop thread; a journal file is removed when all its attempts are
+// stored. What a crash left behind is stored at the next start: an attempt without an end becomes
+// `interrupted`. Storing is idempotent by attempt id.
+// Order: open() once; then start and end in pairs; exactly one end per start.
+// Errors: a journal that cannot be written (disk full) or a store that is busy is logged and told
+// by health(); requests are served on, rows are kept in memory up to kUnstoredRowsMax.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "firmware/base/log.h"
+#include "firmware/base/result.h"
+#include "firmware/meter/attempt.h"
+#include "firmware/meter/meter_view.h"
+#include "firmware/ports/clock.h"
+#include "firmware/ports/files.h"
+#include "firmware/ports/store.h"
+#include "firmware/ports/timers.h"
+
+namespace sluice::meter {
+
+struct MeterSettings {
+  std::string folder;  // journal files are <folder>/attempts-<n>.journal
+  Duration commit = Duration::ms(200);
+  Bytes journal_max{64 * 1024 * 1024};  // per file, then the next
+  Currency currency;
+};
+
+struct MeterPorts {
+  ports::Clock& clock;
+  ports::Calendar& calendar;
+  ports::Timers& timers;
+  ports::Files& files;
+  ports::Store& store;
+  Log& log;
+};
+
+class Meter : public MeterView {
+ public:
+  static constexpr size_t kUnstoredRowsMax = 100'000;
+
+  Meter(MeterPorts ports, MeterSettings settings);
+  ~Meter() override;
+
+  // Makes the table, reads journals that an earlier process left, opens a new one.
+  // Errors: broken or refused, with the file and what to do.
+  Result<void> open();
+
+  void start(const AttemptStart& attempt);
+  void end(uint64_t id, const AttemptEnd& end);
+
+  // Stores what is pending now; `done` when all of it is durable or has failed (at stop).
+  void flush(std::function<void()> done);
+
+  std::string health() const;  // empty: all well; else one sentence
+  const std::map<NodeModel, NodeModelTotals>& totals() const override;
+  Share share(Instant now) const override;
+  size_t unstored_rows() const override;
+  size_t open_attempts() const;
+
+ private:
+  class State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace sluice::meter

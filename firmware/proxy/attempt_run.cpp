@@ -1,0 +1,300 @@
+#include "firmware/proxy/attempt_run.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "firmware/base/check.h"
+#include "firmware/base/text.h"
+
+namespace sluice::proxy {
+
+namespace {
+
+// How long a node that says 429 or 503 without Retry-After is left alone.
+constexpr Duration kRetryAfterDefault = Duration::seconds(1);
+
+bool is_busy(int status) { return status == 429 || status == 503 || status == 529; }
+
+// Our credential is bad there, or the model is gone: another node may do.
+bool is_our_fault(int status) { return status == 401 || status == 403 || status == 404; }
+
+Duration retry_after_of(const ports::HttpFields& fields) {
+  const auto ms = to_integer(trim(fields.get("retry-after-ms")));
+  if (ms && *ms >= 0) return Duration::ms(std::min<int64_t>(*ms, 3'600'000));
+  const auto seconds = to_integer(trim(fields.get("retry-after")));
+  if (seconds && *seconds >= 0) return Duration::seconds(std::min<int64_t>(*seconds, 3600));
+  return kRetryAfterDefault;
+}
+
+uint64_t attempt_id(ports::Random& random) {
+  return random.next() >> 1;
+}  // SQL integers are signed
+
+}  // namespace
+
+AttemptRun::AttemptRun(ProxyWorld& world, const AttemptOrder& order,
+                       const valve::Candidate& candidate, int number, AttemptSink& sink)
+    : world_(world),
+      order_(order),
+      candidate_(candidate),
+      number_(number),
+      sink_(sink),
+      id_(attempt_id(world.random)),
+      upstream_model_(world.senses.node(candidate.node)
+                          .upstream_name(order.ask.model)
+                          .value_or(order.ask.model)) {}
+
+AttemptRun::~AttemptRun() { ENSURE(state_ == State::ready || counted_out_); }
+
+void AttemptRun::count_in() {
+  sent_ = world_.clock.now();
+  sense::NodeState& node = world_.senses.node(candidate_.node);
+  node.reserve({id_, order_.ask.prompt_tokens, order_.ask.level.tpot_max, order_.ask.stream},
+               sent_);
+  const sense::NodeProfile& profile = node.profile();
+  meter::AttemptStart start;
+  start.id = id_;
+  start.request = order_.request_id;
+  start.key = order_.tenant.key;
+  start.model = order_.ask.model;
+  start.endpoint = upstream::name_of(order_.endpoint);
+  start.node = profile.name;
+  start.place = profile.place;
+  start.number = number_;
+  start.at = world_.calendar.now();
+  start.prompt_estimate = order_.ask.prompt_tokens;
+  start.price_in_nano = profile.price_in_nano;
+  start.price_out_nano = profile.price_out_nano;
+  start.price_cached_nano = profile.price_cached_nano;
+  world_.meter.start(start);
+}
+
+void AttemptRun::start(bool fresh_connection) {
+  ENSURE(state_ == State::ready);
+  const NodeAccess& access = world_.nodes.at(candidate_.node);
+  ENSURE(govern::may_go(order_.tenant.data_class, access.data));  // the exchange has looked
+  count_in();
+  state_ = State::waiting_head;
+  ports::HttpCallSpec spec;
+  spec.origin = access.target.origin;
+  spec.target = upstream::target_path(access.target, order_.endpoint);
+  spec.fields =
+      upstream::fields_for(access.target, order_.client_fields,
+                           fmt::format("{}-{:x}", order_.request_id, id_), order_.ask.stream);
+  spec.body = upstream::body_for_node(order_.bytes, order_.body, upstream_model_, true);
+  spec.timeouts.connect = world_.policy.connect_max;
+  spec.timeouts.first_byte = candidate_.first_byte_max;
+  spec.timeouts.idle = world_.policy.stream_idle_max;
+  spec.timeouts.total = world_.policy.request_max;
+  spec.fresh_connection = fresh_connection;
+  ports::HttpClient& client = spec.origin.tls ? world_.tls_http : world_.plain_http;
+  call_ = client.call(std::move(spec), *this);
+}
+
+void AttemptRun::cancel() {
+  if (state_ == State::ready || state_ == State::ended) return;
+  const bool complete = filter_ && filter_->done_seen();
+  count_out(complete ? meter::Outcome::served : meter::Outcome::client_gone,
+            complete ? sense::FlightEnd::served : sense::FlightEnd::cancelled, "");
+  state_ = State::ended;
+  call_.reset();
+}
+
+void AttemptRun::pause() {
+  if (call_) call_->pause();
+}
+
+void AttemptRun::resume() {
+  if (call_) call_->resume();
+}
+
+bool AttemptRun::passes_whole() const {
+  return !is_event_stream() && upstream_model_ == order_.ask.model;
+}
+
+Tokens AttemptRun::tokens_used() const {
+  if (filter_ && filter_->usage()) return filter_->usage()->in + filter_->usage()->out;
+  if (!first_byte_) return {};
+  return order_.ask.prompt_tokens + Tokens{filter_ ? filter_->tokens_counted() : 0};
+}
+
+void AttemptRun::on_head(const ports::HttpResponseHead& head) {
+  head_ = head;
+  if (head.status < 200 || head.status > 299) {
+    state_ = State::refusing;
+    return;
+  }
+  state_ = State::answering;
+  const std::string_view type = head.fields.get("content-type");
+  upstream::AnswerEdits edits;
+  edits.strip_usage = !order_.body.wants_usage;
+  edits.upstream_model = upstream_model_;
+  edits.client_model = order_.ask.model;
+  filter_.emplace(starts_with_ignoring_case(type, "text/event-stream"), std::move(edits));
+  sink_.on_attempt_head(head_);
+}
+
+void AttemptRun::on_body(std::string_view bytes) {
+  if (state_ == State::refusing) {
+    error_body_.append(
+        bytes.substr(0, kErrorBodyMax - std::min(kErrorBodyMax, error_body_.size())));
+    return;
+  }
+  if (state_ != State::answering) return;
+  if (!first_byte_) first_byte_ = world_.clock.now();
+  look(filter_->feed(bytes));
+}
+
+void AttemptRun::look(std::string_view out) {
+  const int tokens = filter_->new_tokens();
+  if (tokens > 0 && !counted_out_) {
+    sense::NodeState& node = world_.senses.node(candidate_.node);
+    const Instant now = world_.clock.now();
+    const int later = first_token_seen_ ? tokens : tokens - 1;
+    if (!first_token_seen_) node.first_token(id_, now);
+    first_token_seen_ = true;
+    if (later > 0) node.tokens(id_, later, now);
+  }
+  if (filter_->done_seen()) count_out(meter::Outcome::served, sense::FlightEnd::served, "");
+  if (!out.empty()) sink_.on_attempt_body(out);
+}
+
+void AttemptRun::on_end() {
+  if (state_ == State::ended) return;
+  call_.reset();
+  if (state_ == State::refusing) {
+    AttemptVerdict verdict = refusal_verdict();
+    state_ = State::ended;
+    return sink_.on_attempt_end(std::move(verdict));
+  }
+  ENSURE(state_ == State::answering);
+  state_ = State::ended;
+  const std::string_view rest = filter_->finish();
+  const bool truncated = filter_->is_event_stream() && !filter_->done_seen();
+  if (truncated) {
+    count_out(first_byte_ ? meter::Outcome::cut : meter::Outcome::failed, sense::FlightEnd::failed,
+              "its stream ended without [DONE]");
+  } else {
+    count_out(meter::Outcome::served, sense::FlightEnd::served, "");
+  }
+  if (!rest.empty()) sink_.on_attempt_body(rest);
+  AttemptVerdict verdict = truncated ? truncated_verdict() : AttemptVerdict();
+  verdict.served = !truncated;
+  sink_.on_attempt_end(std::move(verdict));
+}
+
+void AttemptRun::on_fail(const ports::HttpFailure& failure) {
+  if (state_ == State::ended) return;
+  call_.reset();
+  if (filter_ && filter_->done_seen()) {  // all was said; how the connection ended is no matter
+    state_ = State::ended;
+    AttemptVerdict verdict;
+    verdict.served = true;
+    return sink_.on_attempt_end(std::move(verdict));
+  }
+  const bool stale =
+      failure.reused_connection && failure.stage != ports::HttpFailure::Stage::in_body;
+  const meter::Outcome outcome = failure.timed_out ? meter::Outcome::timed_out
+                                 : first_byte_     ? meter::Outcome::cut
+                                                   : meter::Outcome::failed;
+  count_out(outcome, stale ? sense::FlightEnd::cancelled : sense::FlightEnd::failed,
+            failure.error.text);
+  state_ = State::ended;
+  sink_.on_attempt_end(failure_verdict(failure));
+}
+
+void AttemptRun::count_out(meter::Outcome outcome, sense::FlightEnd end, std::string why) {
+  if (counted_out_) return;
+  counted_out_ = true;
+  const Instant now = world_.clock.now();
+  meter::AttemptEnd ended;
+  ended.outcome = outcome;
+  ended.status = head_.fields.size() == 0 && state_ == State::waiting_head ? 0 : head_.status;
+  if (filter_) {
+    ended.out_counted.count = filter_->tokens_counted();
+    if (const auto& usage = filter_->usage()) {
+      ended.reported = true;
+      ended.in_reported = usage->in;
+      ended.out_reported = usage->out;
+      ended.cached_reported = usage->cached;
+    }
+  }
+  if (first_byte_) ended.first_byte = *first_byte_ - sent_;
+  ended.total = now - sent_;
+  world_.meter.end(id_, ended);
+  sense::FlightResult result;
+  result.end = end;
+  result.output = ended.reported ? ended.out_reported : ended.out_counted;
+  result.streamed = is_event_stream();
+  result.why = std::move(why);
+  if (end == sense::FlightEnd::asked_to_wait) result.retry_after = retry_after_of(head_.fields);
+  world_.senses.node(candidate_.node).end(id_, result, now);
+  world_.room.poke();
+}
+
+AttemptVerdict AttemptRun::refusal_verdict() {
+  const int status = head_.status;
+  const std::string& name = world_.senses.node(candidate_.node).profile().name;
+  const std::string why = fmt::format("it answered {}", status);
+  AttemptVerdict verdict;
+  verdict.error = {502,
+                   "server_error",
+                   "node_refused",
+                   fmt::format("the node \"{}\" answered with status {}", name, status),
+                   {},
+                   true};
+  if (is_busy(status)) {
+    count_out(meter::Outcome::busy, sense::FlightEnd::asked_to_wait, why);
+    verdict.retryable = true;
+    verdict.error.status = status == 429 ? 429 : 503;
+    verdict.error.retry_after = retry_after_of(head_.fields);
+  } else if (status >= 500) {
+    count_out(meter::Outcome::failed, sense::FlightEnd::failed, why);
+    verdict.retryable = true;
+  } else if (is_our_fault(status)) {
+    count_out(meter::Outcome::refused, sense::FlightEnd::client_fault, why);
+    verdict.retryable = true;
+  } else {
+    count_out(meter::Outcome::refused, sense::FlightEnd::client_fault, why);
+  }
+  // 401 and 403 speak of the box's own credential: the client must not take them for its own.
+  if (status != 401 && status != 403 && status >= 400 && !error_body_.empty()) {
+    verdict.error.status = status;
+    verdict.node_body = std::move(error_body_);
+    verdict.node_fields = upstream::fields_for_client(head_.fields);
+  }
+  return verdict;
+}
+
+AttemptVerdict AttemptRun::failure_verdict(const ports::HttpFailure& failure) {
+  const std::string& name = world_.senses.node(candidate_.node).profile().name;
+  world_.log.warning("proxy", "request {}: node {}: {}", order_.request_id, name,
+                     failure.error.text);
+  AttemptVerdict verdict;
+  verdict.retryable = true;
+  verdict.same_node_again =
+      failure.reused_connection && failure.stage != ports::HttpFailure::Stage::in_body;
+  verdict.error = {failure.timed_out ? 504 : 502,
+                   "server_error",
+                   failure.timed_out ? "node_timeout" : "node_failed",
+                   fmt::format("the node \"{}\" failed: {}", name, failure.error.text),
+                   {},
+                   true};
+  return verdict;
+}
+
+AttemptVerdict AttemptRun::truncated_verdict() {
+  AttemptVerdict verdict;
+  verdict.retryable = true;
+  verdict.error = {502,
+                   "server_error",
+                   "stream_truncated",
+                   "the node's stream ended before it was complete; what was sent is not the whole "
+                   "answer",
+                   {},
+                   true};
+  return verdict;
+}
+
+}  // namespace sluice::proxy

@@ -1,0 +1,104 @@
+// One attempt to have a request served by one node: counts it as in flight, has it metered, sends
+// it, watches the answer. Whatever happens, it is counted out exactly once in sense and in meter.
+//
+// ready -> waiting_head -> answering | refusing -> ended
+// ready -> ended, waiting_head -> ended: failed or cancelled
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "firmware/ports/http_client.h"
+#include "firmware/proxy/api_error.h"
+#include "firmware/proxy/proxy_world.h"
+#include "firmware/upstream/answer_filter.h"
+#include "firmware/upstream/request_body.h"
+#include "firmware/valve/plan.h"
+
+namespace sluice::proxy {
+
+// What one attempt is made of; referred to, not copied: it lives as long as the exchange.
+struct AttemptOrder {
+  const valve::Ask& ask;
+  const Tenant& tenant;
+  const upstream::RequestBody& body;
+  const std::shared_ptr<const std::string>& bytes;
+  const ports::HttpFields& client_fields;
+  const std::string& request_id;
+  upstream::Endpoint endpoint;
+};
+
+struct AttemptVerdict {
+  bool served = false;
+  bool retryable = false;         // another node may do better
+  bool same_node_again = false;   // only the connection was stale
+  ApiError error;                 // for the client, if this stays the last word
+  std::string node_body;          // the node's own error body; passes on as it is if not empty
+  ports::HttpFields node_fields;  // with it
+};
+
+class AttemptSink {
+ public:
+  virtual ~AttemptSink() = default;
+  // The node accepts. `length`: of the whole body, where it will pass on unchanged.
+  virtual void on_attempt_head(const ports::HttpResponseHead& head) = 0;
+  virtual void on_attempt_body(std::string_view bytes) = 0;
+  virtual void on_attempt_end(AttemptVerdict verdict) = 0;  // last callback
+};
+
+class AttemptRun : public ports::HttpCallSink {
+ public:
+  static constexpr size_t kErrorBodyMax = 64 * 1024;
+
+  AttemptRun(ProxyWorld& world, const AttemptOrder& order, const valve::Candidate& candidate,
+             int number, AttemptSink& sink);
+  ~AttemptRun() override;
+
+  void start(bool fresh_connection);
+  void cancel();  // the client left; no callback follows
+  void pause();
+  void resume();
+
+  Tokens tokens_used() const;  // in and out, as far as known
+  valve::NodeId node() const { return candidate_.node; }
+  bool is_event_stream() const { return filter_ && filter_->is_event_stream(); }
+  bool passes_whole() const;  // the body's bytes and length stay as the node sent them
+
+  void on_head(const ports::HttpResponseHead& head) override;
+  void on_body(std::string_view bytes) override;
+  void on_end() override;
+  void on_fail(const ports::HttpFailure& failure) override;
+
+ private:
+  enum class State { ready, waiting_head, answering, refusing, ended };
+
+  void count_in();
+  void count_out(meter::Outcome outcome, sense::FlightEnd end, std::string why);
+  void look(std::string_view out);
+  AttemptVerdict refusal_verdict();
+  AttemptVerdict failure_verdict(const ports::HttpFailure& failure);
+  AttemptVerdict truncated_verdict();
+
+  // Fixed after construction.
+  ProxyWorld& world_;
+  AttemptOrder order_;
+  valve::Candidate candidate_;
+  int number_;
+  AttemptSink& sink_;
+  uint64_t id_;
+  std::string upstream_model_;
+
+  // Changes.
+  State state_ = State::ready;
+  Instant sent_;
+  std::optional<Instant> first_byte_;
+  bool first_token_seen_ = false;
+  bool counted_out_ = false;
+  ports::HttpResponseHead head_;
+  std::string error_body_;
+  std::optional<upstream::AnswerFilter> filter_;
+  std::unique_ptr<ports::HttpCall> call_;
+};
+
+}  // namespace sluice::proxy

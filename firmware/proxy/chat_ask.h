@@ -1,0 +1,23 @@
+// From the body of a request to the Ask that the valve decides on.
+#pragma once
+
+#include <variant>
+
+#include "firmware/proxy/admission.h"
+#include "firmware/proxy/proxy_world.h"
+#include "firmware/upstream/request_body.h"
+#include "firmware/valve/ask.h"
+
+namespace sluice::proxy {
+
+// Prompts are counted without a tokenizer: this many bytes of JSON text to a token, rounded up.
+inline constexpr int64_t kBytesPerToken = 4;
+
+Tokens estimate_tokens(size_t prompt_bytes);
+
+// Refusals: 404 if no node serves the model (for this key), 403 if none may be given the data.
+std::variant<valve::Ask, ApiError> make_ask(const ProxyWorld& world, const Tenant& tenant,
+                                            const upstream::RequestBody& body, uint64_t id,
+                                            Instant arrived);
+
+}  // namespace sluice::proxy

@@ -1,0 +1,309 @@
+#include "firmware/proxy/exchange.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "firmware/base/check.h"
+#include "firmware/proxy/chat_ask.h"
+#include "firmware/valve/words.h"
+
+namespace sluice::proxy {
+
+namespace {
+
+constexpr std::string_view kComment = ": waiting\n\n";
+constexpr Duration kHoldRetryAfter = Duration::seconds(5);
+
+ApiError bad_request(std::string message) {
+  return {400, "invalid_request_error", "invalid_request", std::move(message), {}, false};
+}
+
+// Requests of one kind may go to the same nodes under the same promise.
+std::string kind_of(const valve::Ask& ask) {
+  return fmt::format("{}|{}|{}|{}", ask.model, ask.may_use.bits(), ask.level.ttft_max.as_us(),
+                     ask.level.tpot_max.as_us());
+}
+
+}  // namespace
+
+Exchange::Exchange(ProxyWorld& world, Tenant tenant, const ports::HttpRequestHead& head,
+                   upstream::Endpoint endpoint, ports::HttpAnswer& answer)
+    : world_(world),
+      tenant_(std::move(tenant)),
+      client_fields_(head.fields),
+      endpoint_(endpoint),
+      answer_(answer),
+      id_(world.random.next() >> 1),
+      request_id_(fmt::format("req-{:016x}", id_)),
+      arrived_(world.clock.now()) {
+  if (head.content_length) {
+    body_text_.reserve(std::min<uint64_t>(*head.content_length,
+                                          static_cast<uint64_t>(world.policy.body_max.count)));
+  }
+}
+
+Exchange::~Exchange() {
+  if (state_ == State::done) return;
+  if (attempt_) attempt_->cancel();
+  leave();
+}
+
+void Exchange::move_to(State state) {
+  ENSURE(state_ != State::done);
+  ENSURE(state_ != State::passing || state == State::done);
+  state_ = state;
+}
+
+void Exchange::on_body(std::string_view bytes) {
+  if (state_ != State::reading) return;
+  const auto room = static_cast<size_t>(world_.policy.body_max.count);
+  if (body_text_.size() + bytes.size() > room) {
+    return fail(
+        {413,
+         "invalid_request_error",
+         "request_too_large",
+         fmt::format("the request's body is larger than {} bytes, the limit of this box", room),
+         {},
+         false});
+  }
+  body_text_.append(bytes);
+}
+
+void Exchange::on_body_end() {
+  if (state_ != State::reading) return;
+  Result<upstream::RequestBody> read = upstream::read_request_body(body_text_, endpoint_);
+  if (!read) return fail(bad_request(read.error().text));
+  read_ = std::move(*read);
+  body_ = std::make_shared<const std::string>(std::move(body_text_));
+  auto ask = make_ask(world_, tenant_, read_, id_, arrived_);
+  if (const auto* error = std::get_if<ApiError>(&ask)) return fail(*error);
+  ask_ = std::get<valve::Ask>(std::move(ask));
+  const Tokens out = ask_.output_tokens_max.count > 0 ? ask_.output_tokens_max
+                                                      : world_.policy.valve.expected_output;
+  const Tokens wanted = ask_.prompt_tokens + out;
+  const auto refusal = world_.limits.take_tokens(tenant_.key, tenant_.limits, wanted, arrived_);
+  if (refusal) return fail(limit_error(*refusal, tenant_.limits));
+  estimated_ = wanted;
+  if (read_.stream && !world_.policy.keepalive_comment.is_zero()) {
+    quiet_ = world_.timers.make([this] { on_quiet(); });
+    quiet_->start(world_.policy.keepalive_comment);
+  }
+  decide(true);
+}
+
+bool Exchange::decide(bool first) {
+  const Instant now = world_.clock.now();
+  const int before_us = static_cast<int>(world_.room.length()) - (first ? 0 : 1);
+  valve::Decision decision;
+  decision.ask = ask_;
+  decision.view = world_.senses.view(ask_.model, std::max(0, before_us), now);
+  decision.policy = world_.policy.valve;
+  decision.draw = {world_.random.next()};
+  decision.plan = valve::decide(ask_, decision.view, decision.policy, decision.draw);
+  plan_ = decision.plan;
+  if (!first && plan_.verdict == valve::Verdict::hold) return false;
+  world_.senses.decided(ask_.model, plan_);
+  const valve::View view = plan_.verdict == valve::Verdict::refuse ? decision.view : valve::View();
+  world_.decisions.add(std::move(decision), request_id_, tenant_.name, world_.calendar.now());
+  switch (plan_.verdict) {
+    case valve::Verdict::send:
+      candidate_ = 0;
+      start_attempt(false);
+      break;
+    case valve::Verdict::hold:
+      hold(plan_);
+      break;
+    case valve::Verdict::refuse:
+      refuse(plan_, view);
+      break;
+  }
+  return true;
+}
+
+void Exchange::hold(const valve::Plan&) {
+  valve::Ticket ticket;
+  ticket.id = id_;
+  ticket.key = tenant_.key;
+  ticket.priority = ask_.priority;
+  ticket.cost = estimated_;
+  ticket.deadline = std::min(ask_.deadline, arrived_ + world_.policy.queue_wait_max);
+  move_to(State::held);
+  if (world_.room.enter(std::move(ticket), kind_of(ask_), *this)) return;
+  fail({503, "server_error", "queue_full",
+        fmt::format("the local engine is full and {} requests wait already; try again later",
+                    world_.room.length()),
+        kHoldRetryAfter, true});
+}
+
+void Exchange::refuse(const valve::Plan& plan, const valve::View& view) {
+  const std::string words = valve::explain(view, plan, valve::Language::en);
+  if (plan.reason == valve::Reason::past_deadline) {
+    return fail({504, "server_error", "deadline_exceeded", words, {}, false});
+  }
+  if (plan.reason == valve::Reason::not_permitted) {
+    return fail({403, "permission_error", "not_permitted", words, {}, false});
+  }
+  fail({503, "server_error", "no_node", words, kHoldRetryAfter, true});
+}
+
+bool Exchange::try_to_go() { return decide(false); }
+
+void Exchange::on_waited_too_long() {
+  const bool deadline = world_.clock.now() >= ask_.deadline;
+  fail({deadline ? 504 : 503, "server_error", deadline ? "deadline_exceeded" : "queue_timeout",
+        fmt::format("waited {} ms for a place: {}", (world_.clock.now() - arrived_).as_ms(),
+                    ask_.stays_home ? "this data may not leave, and the local engine was full or "
+                                      "did not answer"
+                                    : "no node had room"),
+        kHoldRetryAfter, true});
+}
+
+// The last moment before a socket: what may not leave does not, whatever the plan said; settings
+// may have changed while the request waited.
+bool Exchange::may_still_go(const valve::Candidate& candidate) const {
+  const auto access = world_.nodes.find(candidate.node);
+  if (access == world_.nodes.end() || world_.senses.is_retired(candidate.node)) return false;
+  return govern::may_go(tenant_.data_class, access->second.data);
+}
+
+void Exchange::start_attempt(bool same_node) {
+  if (state_ != State::sending) move_to(State::sending);
+  while (!may_still_go(plan_.candidates[candidate_])) {
+    if (++candidate_ < plan_.candidates.size()) continue;
+    return fail({503, "server_error", "no_node",
+                 "the nodes that could take this request were changed meanwhile; try again",
+                 kHoldRetryAfter, true});
+  }
+  ++attempts_;
+  const AttemptOrder order{ask_, tenant_, read_, body_, client_fields_, request_id_, endpoint_};
+  attempt_ =
+      std::make_unique<AttemptRun>(world_, order, plan_.candidates[candidate_], attempts_, *this);
+  attempt_->start(same_node);
+}
+
+ports::HttpFields Exchange::answer_fields(const ports::HttpFields& from_node, bool stream) const {
+  ports::HttpFields fields = upstream::fields_for_client(from_node);
+  fields.add("x-request-id", request_id_);
+  if (stream) {
+    fields.set("cache-control", "no-cache, no-transform");
+    fields.set("x-accel-buffering", "no");
+  }
+  return fields;
+}
+
+void Exchange::send_stream_head() {
+  committed_ = true;
+  ports::HttpFields fields;
+  fields.add("content-type", "text/event-stream; charset=utf-8");
+  answer_.send_head(200, answer_fields(fields, true), std::nullopt);
+}
+
+void Exchange::on_quiet() {
+  if (state_ != State::held && state_ != State::sending) return;
+  if (!committed_) send_stream_head();
+  answer_.send_body(kComment);
+  quiet_->start(world_.policy.keepalive_comment);
+}
+
+void Exchange::on_attempt_head(const ports::HttpResponseHead& head) { node_head_ = head; }
+
+void Exchange::on_attempt_body(std::string_view bytes) {
+  if (state_ == State::done) return;
+  if (state_ == State::sending) {
+    move_to(State::passing);
+    if (!committed_) {
+      const bool stream = attempt_->is_event_stream();
+      ports::HttpFields fields = answer_fields(node_head_.fields, stream);
+      fields.add("x-sluice-node", world_.senses.node(attempt_->node()).profile().name);
+      std::optional<uint64_t> length;
+      if (attempt_->passes_whole()) length = node_head_.content_length;
+      answer_.send_head(node_head_.status, fields, length);
+    }
+  }
+  answer_.send_body(bytes);
+  if (answer_.backlog_bytes() > ports::kAnswerBacklogHigh) attempt_->pause();
+}
+
+void Exchange::on_drained() {
+  if (state_ == State::passing && attempt_) attempt_->resume();
+}
+
+// The attempt is not destroyed inside its own callback: what follows happens a turn later, but for
+// the good end, which needs no other attempt.
+void Exchange::on_attempt_end(AttemptVerdict verdict) {
+  if (state_ == State::done) return;
+  used_ = used_ + attempt_->tokens_used();
+  if (verdict.served) return finish_served();
+  ended_ = std::move(verdict);
+  if (!turn_) turn_ = world_.timers.make([this] { on_turn(); });
+  turn_->start(Duration());
+}
+
+void Exchange::finish_served() {
+  if (state_ == State::sending && !committed_) {  // an empty answer
+    answer_.send_head(node_head_.status, answer_fields(node_head_.fields, false), 0);
+  }
+  move_to(State::done);
+  leave();
+  answer_.end();
+}
+
+void Exchange::on_turn() {
+  if (state_ == State::done || !ended_) return;
+  AttemptVerdict verdict = std::move(*ended_);
+  ended_.reset();
+  if (state_ == State::passing) return fail(verdict.error);
+  const bool in_time = world_.clock.now() < ask_.deadline;
+  const bool more = attempts_ < world_.policy.valve.attempts_max;
+  if (verdict.same_node_again && in_time && more) return start_attempt(true);
+  if (verdict.retryable && in_time && more && candidate_ + 1 < plan_.candidates.size()) {
+    ++candidate_;
+    return start_attempt(false);
+  }
+  if (attempts_ > 1) verdict.error.may_retry = false;
+  fail_with_node_body(std::move(verdict));
+}
+
+void Exchange::fail_with_node_body(AttemptVerdict verdict) {
+  if (verdict.node_body.empty() || committed_) return fail(verdict.error);
+  ports::HttpFields fields = std::move(verdict.node_fields);
+  fields.add("x-request-id", request_id_);
+  if (!verdict.error.may_retry) fields.set("x-should-retry", "false");
+  move_to(State::done);
+  leave();
+  answer_.send_head(verdict.error.status, fields, verdict.node_body.size());
+  answer_.send_body(verdict.node_body);
+  answer_.end();
+}
+
+void Exchange::fail(const ApiError& error) {
+  const bool passing = state_ == State::passing;
+  move_to(State::done);
+  leave();
+  if (!passing && !committed_) return send_error(answer_, error, request_id_);
+  const bool stream = committed_ || (attempt_ && attempt_->is_event_stream());
+  if (stream) answer_.send_body(error_event(error));
+  answer_.cut();
+}
+
+void Exchange::on_client_gone() {
+  if (state_ == State::done) return;
+  if (attempt_) {
+    attempt_->cancel();
+    if (!ended_) used_ = used_ + attempt_->tokens_used();
+  }
+  move_to(State::done);
+  leave();
+}
+
+void Exchange::leave() {
+  if (!inside_) return;
+  inside_ = false;
+  world_.room.leave(id_);
+  if (quiet_) quiet_->stop();
+  world_.limits.correct_tokens(tenant_.key, tenant_.limits, estimated_, used_);
+  world_.limits.leave(tenant_.key);
+}
+
+}  // namespace sluice::proxy

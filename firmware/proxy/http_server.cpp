@@ -1,0 +1,59 @@
+#include "firmware/proxy/http_server.h"
+
+#include "firmware/base/check.h"
+
+namespace sluice::proxy {
+
+HttpServer::HttpServer(ports::HttpParsers& parsers, ports::Timers& timers,
+                       ports::HttpService& service, Log& log)
+    : parsers_(parsers), timers_(timers), service_(service), log_(log) {}
+
+HttpServer::~HttpServer() = default;
+
+void HttpServer::on_accept(std::unique_ptr<ports::ByteStream> stream) {
+  const std::string host = stream->peer().host;
+  const auto from_there = per_address_.find(host);
+  const size_t count = from_there == per_address_.end() ? 0 : from_there->second;
+  if (draining_ || connections_.size() >= limits_.connections_max ||
+      count >= limits_.connections_per_address_max) {
+    ++refused_;
+    log_.debug("proxy", "connection from {} refused: {} open, {} from there", host,
+               connections_.size(), count);
+    stream->reset();
+    return;
+  }
+  const uint64_t id = next_id_++;
+  ++per_address_[host];
+  auto connection = std::make_unique<HttpConnection>(
+      std::move(stream), parsers_.request_parser(limits_.http), timers_, service_, limits_.times,
+      [this, id] { closed(id); });
+  HttpConnection& started = *connection;
+  connections_.emplace(id, std::move(connection));
+  started.start();
+}
+
+void HttpServer::closed(uint64_t id) {
+  const auto found = connections_.find(id);
+  ENSURE(found != connections_.end());
+  const auto address = per_address_.find(found->second->peer().host);
+  if (--address->second == 0) per_address_.erase(address);
+  connections_.erase(found);
+  if (draining_ && connections_.empty() && drained_) {
+    Callback done = std::move(drained_);
+    drained_ = nullptr;
+    done();
+  }
+}
+
+void HttpServer::drain(Callback done) {
+  draining_ = true;
+  drained_ = std::move(done);
+  for (auto& [id, connection] : connections_) connection->finish_soon();
+  if (connections_.empty()) {
+    Callback now = std::move(drained_);
+    drained_ = nullptr;
+    now();
+  }
+}
+
+}  // namespace sluice::proxy

@@ -1,0 +1,56 @@
+// All connections of one listener: accepts, bounds their number in all and per address, and ends
+// them at stop.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "firmware/base/callback.h"
+#include "firmware/base/log.h"
+#include "firmware/ports/http_parser.h"
+#include "firmware/ports/http_service.h"
+#include "firmware/ports/listener.h"
+#include "firmware/ports/timers.h"
+#include "firmware/proxy/http_connection.h"
+
+namespace sluice::proxy {
+
+struct ServerLimits {
+  size_t connections_max = 4096;
+  size_t connections_per_address_max = 1024;
+  ConnectionTimes times;
+  ports::HttpLimits http;
+};
+
+class HttpServer : public ports::AcceptSink {
+ public:
+  HttpServer(ports::HttpParsers& parsers, ports::Timers& timers, ports::HttpService& service,
+             Log& log);
+  ~HttpServer() override;
+
+  void set_limits(const ServerLimits& limits) { limits_ = limits; }  // for new connections
+  // No further request on any connection; `done` once, when the last one has closed.
+  void drain(Callback done);
+  size_t connections() const { return connections_.size(); }
+  uint64_t refused() const { return refused_; }
+
+  void on_accept(std::unique_ptr<ports::ByteStream> stream) override;
+
+ private:
+  void closed(uint64_t id);
+
+  ports::HttpParsers& parsers_;
+  ports::Timers& timers_;
+  ports::HttpService& service_;
+  Log& log_;
+  ServerLimits limits_;
+  std::map<uint64_t, std::unique_ptr<HttpConnection>> connections_;
+  std::map<std::string, size_t> per_address_;
+  uint64_t next_id_ = 1;
+  uint64_t refused_ = 0;
+  bool draining_ = false;
+  Callback drained_;
+};
+
+}  // namespace sluice::proxy

@@ -1,0 +1,64 @@
+// What an exchange needs of the rest of the box: references, all longer-lived than any exchange.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "firmware/base/log.h"
+#include "firmware/base/time.h"
+#include "firmware/base/units.h"
+#include "firmware/govern/permit.h"
+#include "firmware/identity/key_view.h"
+#include "firmware/meter/meter.h"
+#include "firmware/ports/clock.h"
+#include "firmware/ports/http_client.h"
+#include "firmware/ports/random.h"
+#include "firmware/ports/timers.h"
+#include "firmware/proxy/admission.h"
+#include "firmware/proxy/decision_log.h"
+#include "firmware/proxy/rate_limit.h"
+#include "firmware/proxy/waiting_room.h"
+#include "firmware/sense/senses.h"
+#include "firmware/upstream/node_target.h"
+#include "firmware/valve/policy.h"
+
+namespace sluice::proxy {
+
+// Settings as the proxy sees them; replaced whole, never while a function of the proxy runs.
+struct ProxyPolicy {
+  AdmissionPolicy admission;
+  valve::Policy valve;
+  Bytes body_max{16 * 1024 * 1024};
+  Duration request_max = Duration::seconds(600);
+  Duration stream_idle_max = Duration::seconds(120);
+  Duration connect_max = Duration::seconds(5);
+  Duration queue_wait_max = Duration::seconds(60);
+  Duration keepalive_comment = Duration::seconds(15);  // zero: off
+};
+
+// How to reach a node and what may go there.
+struct NodeAccess {
+  upstream::NodeTarget target;
+  govern::NodePolicy data;
+};
+
+struct ProxyWorld {
+  ports::Clock& clock;
+  ports::Calendar& calendar;
+  ports::Timers& timers;
+  ports::Random& random;
+  ports::HttpClient& plain_http;
+  ports::HttpClient& tls_http;
+  const identity::KeyView& keys;
+  sense::Senses& senses;
+  meter::Meter& meter;
+  WaitingRoom& room;
+  DecisionLog& decisions;
+  RateLimit& limits;
+  Log& log;
+  ProxyPolicy policy;
+  std::map<valve::NodeId, NodeAccess> nodes;
+};
+
+}  // namespace sluice::proxy
