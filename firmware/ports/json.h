@@ -21,14 +21,14 @@ class JsonValue {
 
   JsonValue() = default;                    // null
   JsonValue(bool value) : value_(value) {}  // NOLINT(google-explicit-constructor)
-  JsonValue(int value)
-      : value_(static_cast<int64_t>(value)) {}                // NOLINT(google-explicit-constructor)
+  JsonValue(int value)                      // NOLINT(google-explicit-constructor)
+      : value_(static_cast<int64_t>(value)) {}
   JsonValue(int64_t value) : value_(value) {}                 // NOLINT(google-explicit-constructor)
   JsonValue(double value) : value_(value) {}                  // NOLINT(google-explicit-constructor)
   JsonValue(const char* text) : value_(std::string(text)) {}  // NOLINT(google-explicit-constructor)
   JsonValue(std::string text) : value_(std::move(text)) {}    // NOLINT(google-explicit-constructor)
-  JsonValue(std::string_view text)
-      : value_(std::string(text)) {}                         // NOLINT(google-explicit-constructor)
+  JsonValue(std::string_view text)                            // NOLINT(google-explicit-constructor)
+      : value_(std::string(text)) {}
   JsonValue(Array items) : value_(std::move(items)) {}       // NOLINT(google-explicit-constructor)
   JsonValue(Object members) : value_(std::move(members)) {}  // NOLINT(google-explicit-constructor)
   static JsonValue object(std::initializer_list<Member> members) {
