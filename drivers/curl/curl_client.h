@@ -1,0 +1,31 @@
+// HttpClient over libcurl: TLS, proxies of the environment, names. For plain HTTP on the LAN there
+// is a leaner client; this one speaks it too.
+// HTTP/1.1, identity coding, no redirects; the peer's certificate is checked against the system's
+// CAs. Lifetime: all calls end before the client, the client before the loop.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "drivers/curl/curl_multi.h"
+#include "firmware/ports/http_client.h"
+
+namespace sluice::drivers {
+
+class CurlClient final : public ports::HttpClient {
+ public:
+  // `ca_file`: PEM certificates of further CAs (a private cloud's); may be empty.
+  explicit CurlClient(uv_loop_t* loop, std::string ca_file = "");
+  ~CurlClient() override;
+  CurlClient(const CurlClient&) = delete;
+  CurlClient& operator=(const CurlClient&) = delete;
+
+  std::unique_ptr<ports::HttpCall> call(ports::HttpCallSpec spec,
+                                        ports::HttpCallSink& sink) override;
+
+ private:
+  std::string ca_file_;
+  std::unique_ptr<CurlMulti> multi_;
+};
+
+}  // namespace sluice::drivers
