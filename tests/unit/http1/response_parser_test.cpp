@@ -58,7 +58,7 @@ std::vector<ResponseVector> good_answers() {
   };
 }
 
-std::vector<ResponseVector> bad_answers() {
+std::vector<ResponseVector> badly_framed_answers() {
   std::string flood;
   for (int i = 0; i < 9; ++i) flood += "HTTP/1.1 100 Continue\r\n\r\n";
   return {
@@ -83,6 +83,11 @@ std::vector<ResponseVector> bad_answers() {
        "|end||fault 0 the connection closed before"},
       {"101", "HTTP/1.1 101 Switch\r\nUpgrade: h2c\r\n\r\n", "nobody asked for"},
       {"1xx flood", flood + ok("", ""), "too many informational"},
+  };
+}
+
+std::vector<ResponseVector> badly_written_answers() {
+  return {
       {"empty line first", "\r\n" + ok("", ""), "no HTTP version"},
       {"no version", "200 OK\r\n\r\n", "no HTTP version"},
       {"HTTP/2", "HTTP/2.0 200 OK\r\n\r\n", "only HTTP/1.0"},
@@ -116,6 +121,12 @@ std::vector<ResponseVector> bad_answers() {
       {"missing last chunk", chunked("2\r\nhi\r\n"), "closed inside the body"},
       {"half a last chunk", chunked("2\r\nhi\r\n0\r\n"), "closed inside the body"},
   };
+}
+
+std::vector<ResponseVector> bad_answers() {
+  std::vector<ResponseVector> all = badly_framed_answers();
+  for (ResponseVector& vector : badly_written_answers()) all.push_back(std::move(vector));
+  return all;
 }
 
 std::string trace(const ResponseVector& vector, const std::vector<size_t>& cuts) {
