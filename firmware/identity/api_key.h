@@ -2,6 +2,7 @@
 // random bits, so a plain hash cannot be guessed from).
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -33,7 +34,8 @@ struct ApiKey {
   Duration deadline;  // for the first byte; zero = the box's
   std::string service_level = "default";
   Date created;
-  bool revoked = false;
+  bool revoked = false;  // stays in the list, for those who read old usage
+  Date revoked_at;
 
   bool may_use_model(std::string_view model) const;
 };

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "firmware/base/time.h"
 #include "firmware/base/units.h"
@@ -23,7 +25,8 @@ enum class Outcome {
 };
 inline constexpr int kOutcomeCount = 8;
 
-const char* to_text(Outcome outcome);
+const char* to_text(Outcome outcome);  // its name here; also in SQL, metrics and journals
+std::optional<Outcome> outcome_from_text(std::string_view text);
 
 // Known when the attempt is sent.
 struct AttemptStart {
@@ -55,8 +58,21 @@ struct AttemptEnd {
   Duration total;
 };
 
-// What the attempt costs: as reported where the node reported, else the prompt's estimate and the
-// tokens counted. A refused, busy or failed attempt costs nothing unless the node reported usage.
+// Bounds on what a node may report, so that no sum over the ledger overflows.
+inline constexpr int64_t kAttemptTokensMax = 1'000'000'000;
+inline constexpr int64_t kAttemptCostNanoMax = 1'000'000'000'000'000;
+
+struct BilledTokens {
+  Tokens in;  // cached included
+  Tokens out;
+  Tokens cached;  // at most `in`
+};
+
+// As reported where the node reported, else the prompt's estimate and the tokens counted. A
+// refused, busy, failed or interrupted attempt counts nothing unless the node reported usage.
+BilledTokens billed_tokens(const AttemptStart& start, const AttemptEnd& end);
+
+// What the attempt costs: its billed tokens at the prices of its start.
 Money cost_of(const AttemptStart& start, const AttemptEnd& end);
 
 }  // namespace sluice::meter

@@ -7,10 +7,13 @@
 // `interrupted`. Storing is idempotent by attempt id.
 // Order: open() once; then start and end in pairs; exactly one end per start.
 // Errors: a journal that cannot be written (disk full) or a store that is busy is logged and told
-// by health(); requests are served on, rows are kept in memory up to kUnstoredRowsMax.
+// by health(); requests are served on, rows are kept in memory up to kUnstoredRowsMax. Beyond it a
+// row stays in its journal only, and is stored at the next start.
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -28,7 +31,7 @@ namespace sluice::meter {
 struct MeterSettings {
   std::string folder;  // journal files are <folder>/attempts-<n>.journal
   Duration commit = Duration::ms(200);
-  Bytes journal_max{64 * 1024 * 1024};  // per file, then the next
+  Bytes journal_max{64 * 1024 * 1024};  // per file, then the next; at most kJournalFileMax counts
   Currency currency;
 };
 
@@ -48,8 +51,9 @@ class Meter : public MeterView {
   Meter(MeterPorts ports, MeterSettings settings);
   ~Meter() override;
 
-  // Makes the table, reads journals that an earlier process left, opens a new one.
-  // Errors: broken or refused, with the file and what to do.
+  // Makes the table, reads journals that an earlier process left, opens a new one. A journal that
+  // cannot be read or has bad lines is kept for people (log and health say so), not an error.
+  // Errors: those of the folder and the new file, with the path and what to do.
   Result<void> open();
 
   void start(const AttemptStart& attempt);

@@ -44,7 +44,9 @@ struct NodeModel {
   }
 };
 
-struct Share {  // over the last `window`
+// Over the last `window`. A request counts where its first byte came from; tokens and cost also
+// of attempts that came to nothing.
+struct Share {
   Duration window = Duration::seconds(60);
   int64_t local_requests = 0;
   int64_t cloud_requests = 0;

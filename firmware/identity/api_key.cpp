@@ -1,0 +1,49 @@
+#include "firmware/identity/api_key.h"
+
+#include <algorithm>
+
+namespace sluice::identity {
+
+const char* to_text(KeyPriority priority) {
+  switch (priority) {
+    case KeyPriority::low:
+      return "low";
+    case KeyPriority::normal:
+      return "normal";
+    case KeyPriority::high:
+      return "high";
+  }
+  return "unknown";
+}
+
+const char* to_text(DataClass data_class) {
+  switch (data_class) {
+    case DataClass::open:
+      return "open";
+    case DataClass::internal:
+      return "internal";
+    case DataClass::home_only:
+      return "home-only";
+  }
+  return "unknown";
+}
+
+std::optional<KeyPriority> priority_from_text(std::string_view text) {
+  for (KeyPriority priority : {KeyPriority::low, KeyPriority::normal, KeyPriority::high}) {
+    if (text == to_text(priority)) return priority;
+  }
+  return std::nullopt;
+}
+
+std::optional<DataClass> data_class_from_text(std::string_view text) {
+  for (DataClass one : {DataClass::open, DataClass::internal, DataClass::home_only}) {
+    if (text == to_text(one)) return one;
+  }
+  return std::nullopt;
+}
+
+bool ApiKey::may_use_model(std::string_view model) const {
+  return models.empty() || std::find(models.begin(), models.end(), model) != models.end();
+}
+
+}  // namespace sluice::identity

@@ -1,0 +1,180 @@
+#include "firmware/meter/meter.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "firmware/base/check.h"
+#include "firmware/meter/attempt_line.h"
+#include "firmware/meter/ledger.h"
+#include "firmware/meter/leftovers.h"
+#include "firmware/meter/meter_journal.h"
+#include "firmware/meter/totals.h"
+
+namespace sluice::meter {
+
+namespace {
+
+void clip(std::string& text) { text.resize(std::min(text.size(), kLineTextMax)); }
+
+AttemptStart clipped(AttemptStart attempt) {
+  clip(attempt.request);
+  clip(attempt.key);
+  clip(attempt.model);
+  clip(attempt.endpoint);
+  clip(attempt.node);
+  return attempt;
+}
+
+MeterJournal::Place place_of(const MeterSettings& settings) {
+  return {settings.folder, std::min(settings.journal_max, kJournalFileMax), settings.currency};
+}
+
+}  // namespace
+
+class Meter::State {
+ public:
+  State(const MeterPorts& ports, const MeterSettings& settings);
+
+  Result<void> open();
+  void start(const AttemptStart& attempt);
+  void end(uint64_t id, const AttemptEnd& end);
+  std::string health() const;
+
+  Ledger& ledger() { return ledger_; }
+  const Ledger& ledger() const { return ledger_; }
+  const Totals& totals() const { return totals_; }
+  size_t open_attempts() const { return open_.size(); }
+
+ private:
+  struct Open {
+    AttemptStart attempt;
+    int64_t file = 0;  // that has its line; 0 = none has
+  };
+
+  void write_end(LedgerRow& row);
+  void keep(LedgerRow row);
+  void on_stored(const std::vector<LedgerRow>& rows);
+  void take_leftovers();
+
+  // Fixed after construction.
+  const MeterPorts ports_;
+  const Currency currency_;
+  // Changes.
+  MeterJournal journal_;
+  std::optional<Leftovers> leftovers_;  // after open()
+  std::map<uint64_t, Open> open_;
+  Totals totals_;
+  size_t journal_only_ = 0;  // attempts that wait in a journal for the next start
+  size_t lost_ = 0;          // neither journal nor memory took them
+  Ledger ledger_;
+};
+
+Meter::State::State(const MeterPorts& ports, const MeterSettings& settings)
+    : ports_(ports),
+      currency_(settings.currency),
+      journal_(place_of(settings), ports.files, ports.clock, ports.log),
+      ledger_(ports.store, ports.timers, ports.log, settings.commit,
+              [this](const std::vector<LedgerRow>& rows) { on_stored(rows); }) {}
+
+Result<void> Meter::State::open() {
+  ENSURE(!leftovers_.has_value());
+  if (Result<void> opened = journal_.open(); !opened) return opened;
+  leftovers_.emplace(journal_, ports_.files, ports_.log);
+  ledger_.open();
+  take_leftovers();
+  return {};
+}
+
+void Meter::State::take_leftovers() {
+  if (ledger_.pending() >= Ledger::kRowsPerCommit) return;
+  for (LedgerRow& row : leftovers_->take(Ledger::kRowsPerCommit)) ledger_.add(std::move(row));
+}
+
+void Meter::State::start(const AttemptStart& attempt) {
+  ENSURE(leftovers_.has_value());
+  const auto [at, is_new] = open_.try_emplace(attempt.id, Open{clipped(attempt), 0});
+  ENSURE(is_new);
+  const auto file = journal_.write(journal_line(at->second.attempt));
+  if (!file) return;
+  at->second.file = *file;
+  journal_.hold(*file);
+}
+
+void Meter::State::end(uint64_t id, const AttemptEnd& end) {
+  const auto found = open_.find(id);
+  ENSURE(found != open_.end());
+  LedgerRow row{std::move(found->second.attempt), end, currency_, found->second.file, 0};
+  open_.erase(found);
+  totals_.add(row.start, row.end, ports_.clock.now());
+  write_end(row);
+  keep(std::move(row));
+}
+
+// A start that could not be written goes together with the end: an end alone means nothing.
+void Meter::State::write_end(LedgerRow& row) {
+  std::string lines = row.start_file == 0 ? journal_line(row.start) : "";
+  lines += journal_line(row.start.id, row.end);
+  const auto file = journal_.write(lines);
+  if (!file || *file == row.start_file) return;
+  row.end_file = *file;
+  journal_.hold(*file);
+}
+
+void Meter::State::keep(LedgerRow row) {
+  if (ledger_.pending() < kUnstoredRowsMax) return ledger_.add(std::move(row));
+  const bool in_journal = row.start_file != 0 || row.end_file != 0;
+  if (journal_only_ == 0 && lost_ == 0) {
+    ports_.log.error("meter", "{} attempts wait for the store, more are not kept in memory",
+                     kUnstoredRowsMax);
+  }
+  ++(in_journal ? journal_only_ : lost_);  // its files stay held: the next start reads them
+}
+
+void Meter::State::on_stored(const std::vector<LedgerRow>& rows) {
+  for (const LedgerRow& row : rows) {
+    if (row.start_file != 0) journal_.release(row.start_file);
+    if (row.end_file != 0) journal_.release(row.end_file);
+  }
+  take_leftovers();
+}
+
+std::string Meter::State::health() const {
+  if (lost_ > 0) {
+    return fmt::format(
+        "{} attempts were lost: neither their journal nor the store could be written", lost_);
+  }
+  if (!journal_.fault().empty()) {
+    return fmt::format("the journal of attempts cannot be written, a crash now would lose some: {}",
+                       journal_.fault());
+  }
+  if (!ledger_.fault().empty()) {
+    return fmt::format("{} attempts wait for the store: {}", ledger_.pending(), ledger_.fault());
+  }
+  if (journal_only_ > 0) {
+    return fmt::format("{} attempts wait in the journal and are stored at the next start",
+                       journal_only_);
+  }
+  if (leftovers_ && leftovers_->bad_files() > 0) {
+    return fmt::format("{} journal files could not be read whole and are kept; see the log",
+                       leftovers_->bad_files());
+  }
+  return "";
+}
+
+Meter::Meter(MeterPorts ports, MeterSettings settings)
+    : state_(std::make_unique<State>(ports, settings)) {}
+Meter::~Meter() = default;
+
+Result<void> Meter::open() { return state_->open(); }
+void Meter::start(const AttemptStart& attempt) { state_->start(attempt); }
+void Meter::end(uint64_t id, const AttemptEnd& end) { state_->end(id, end); }
+void Meter::flush(std::function<void()> done) { state_->ledger().flush(std::move(done)); }
+std::string Meter::health() const { return state_->health(); }
+const std::map<NodeModel, NodeModelTotals>& Meter::totals() const { return state_->totals().all(); }
+Share Meter::share(Instant now) const { return state_->totals().share(now); }
+size_t Meter::unstored_rows() const { return state_->ledger().pending(); }
+size_t Meter::open_attempts() const { return state_->open_attempts(); }
+
+}  // namespace sluice::meter
