@@ -1,0 +1,66 @@
+// What the page, the command line and the metrics may ask of the box as a whole.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "firmware/base/result.h"
+#include "firmware/base/time.h"
+
+namespace sluice::web {
+
+struct BoxStatus {
+  std::string version;
+  Duration uptime;
+  std::string overflow;  // auto, off
+  std::string hold;      // auto, off
+  bool open = false;     // the valve lets requests overflow, for any model
+  std::string currency;  // ISO 4217
+  std::string health;    // one sentence on what is wrong with the box itself; empty: nothing
+};
+
+// Of this process, as the system tells; negative = not known.
+struct ProcessFigures {
+  int64_t open_descriptors = -1;
+  int64_t resident_bytes = -1;
+};
+
+enum class UsageBy { key, model, node, day };  // days are UTC
+enum class UsageFormat { table, csv, json };
+
+struct UsageQuery {
+  UsageBy by = UsageBy::key;
+  std::optional<Date> from;  // included; nothing = from the beginning
+  std::optional<Date> to;    // not included any more; nothing = until now
+  UsageFormat format = UsageFormat::table;
+};
+
+struct UsageText {
+  std::string text;
+  std::string content_type;
+};
+using UsageCallback = std::function<void(Result<UsageText>)>;
+
+// Errors: refused = the request is at fault; gone = there is no such thing; busy = try again;
+// broken = the box's own files. Texts are shown to people as they are.
+class BoxCommands {
+ public:
+  virtual ~BoxCommands() = default;
+
+  // `key`: a setting's address (settings/overlay.h). `value_text`: JSON, e.g. "off" in its quotes,
+  // 0.5, or an object. `author`: who changed it, for people.
+  virtual Result<void> set_setting(std::string_view key, std::string_view value_text,
+                                   std::string_view author) = 0;
+  virtual Result<void> unset_setting(std::string_view key, std::string_view author) = 0;
+  virtual Result<void> reload(std::string_view author) = 0;   // reads the settings file again
+  virtual std::string print_settings(bool origin) const = 0;  // YAML; no secrets
+  virtual void usage(const UsageQuery& query, UsageCallback done) = 0;  // `done` once, on the loop
+
+  virtual BoxStatus status() const = 0;
+  virtual ProcessFigures process() const = 0;
+};
+
+}  // namespace sluice::web

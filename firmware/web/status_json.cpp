@@ -1,0 +1,152 @@
+#include "firmware/web/status_json.h"
+
+#include <cmath>
+#include <optional>
+
+#include "firmware/ports/json.h"
+
+namespace sluice::web {
+
+using ports::JsonValue;
+
+namespace {
+
+constexpr double kWholeMax = 9e15;  // whole doubles up to here are exact
+
+const char* to_text(valve::Place place) { return place == valve::Place::local ? "local" : "cloud"; }
+
+const char* state_of(const sense::NodeReport& node) {
+  if (!node.enabled) return "disabled";
+  switch (node.health) {
+    case valve::Health::up:
+      return "up";
+    case valve::Health::slow_start:
+      return "slow_start";
+    case valve::Health::probing:
+      return "probing";
+    case valve::Health::down:
+      return "down";
+    case valve::Health::unknown:
+      break;
+  }
+  return "unknown";
+}
+
+JsonValue number(double value) {  // 12 rather than 12.0
+  const bool whole = std::abs(value) < kWholeMax && std::floor(value) == value;
+  return whole ? JsonValue(static_cast<int64_t>(value)) : JsonValue(value);
+}
+
+JsonValue number_or_null(const std::optional<double>& value) {
+  return value ? number(*value) : JsonValue();
+}
+
+JsonValue ms_or_null(const std::optional<Duration>& value) {
+  return value ? number(static_cast<double>(value->as_us()) / 1e3) : JsonValue();
+}
+
+int64_t ms_of(Date date) { return date.as_us() / 1000; }
+JsonValue count(size_t value) { return static_cast<int64_t>(value); }
+
+JsonValue node_value(const sense::NodeReport& node) {
+  JsonValue models = JsonValue::array();
+  for (const std::string& model : node.models) models.push(model);
+  return JsonValue::object(
+      {{"name", node.name},
+       {"place", to_text(node.place)},
+       {"engine", node.engine},
+       {"state", state_of(node)},
+       {"why", node.why},
+       {"in_flight", node.in_flight},
+       {"line", node.line},
+       {"running", number_or_null(node.running)},
+       {"waiting", number_or_null(node.waiting)},
+       {"kv_usage", number_or_null(node.kv_usage)},
+       {"ttft_ms_p50", ms_or_null(node.ttft_p50)},
+       {"tpot_ms_p50", ms_or_null(node.tpot_p50)},
+       {"age_ms", node.reading_age ? JsonValue(node.reading_age->as_ms()) : JsonValue()},
+       {"models", std::move(models)}});
+}
+
+JsonValue share_value(const meter::Share& share, const std::string& currency) {
+  return JsonValue::object({{"window_s", number(share.window.as_seconds())},
+                            {"local_requests", share.local_requests},
+                            {"cloud_requests", share.cloud_requests},
+                            {"local_tokens", share.local_tokens},
+                            {"cloud_tokens", share.cloud_tokens},
+                            {"cloud_cost", number(share.cloud_cost.units())},
+                            {"currency", currency}});
+}
+
+JsonValue decision_value(const proxy::DecisionReport& decision) {
+  return JsonValue::object(
+      {{"id", static_cast<int64_t>(decision.sequence)},
+       {"time_ms", ms_of(decision.at)},
+       {"request", decision.request},
+       {"model", decision.model},
+       {"key", decision.key},
+       {"verdict", decision.verdict},
+       {"node", decision.node},
+       {"place", decision.place},
+       {"reason", decision.reason},
+       {"numbers",
+        JsonValue::object({{"level", number(decision.level)},
+                           {"line", decision.line},
+                           {"ttft_ms", decision.ttft_ms},
+                           {"tpot_ms", number(static_cast<double>(decision.tpot_us) / 1e3)}})},
+       {"words", JsonValue::object({{"en", decision.words_en}, {"zh", decision.words_zh}})}});
+}
+
+}  // namespace
+
+Water water_of(const std::vector<sense::NodeReport>& nodes) {
+  Water water;
+  bool limited = true;
+  for (const sense::NodeReport& node : nodes) {
+    const bool counts =
+        node.place == valve::Place::local && node.enabled && node.health != valve::Health::down;
+    if (!counts) continue;
+    water.in_flight += node.in_flight;
+    water.line += node.line;
+    limited = limited && node.line > 0;
+  }
+  if (!limited) water.line = 0;
+  if (water.line > 0) {
+    water.level = static_cast<double>(water.in_flight) / static_cast<double>(water.line);
+  }
+  return water;
+}
+
+std::string status_json(const StatusParts& parts) {
+  const Water water = water_of(parts.nodes);
+  JsonValue nodes = JsonValue::array();
+  for (const sense::NodeReport& node : parts.nodes) nodes.push(node_value(node));
+  JsonValue status = JsonValue::object(
+      {{"version", parts.box.version},
+       {"time_ms", ms_of(parts.at)},
+       {"uptime_s", parts.box.uptime.as_us() / 1'000'000},
+       {"valve", JsonValue::object({{"overflow", parts.box.overflow},
+                                    {"hold", parts.box.hold},
+                                    {"open", parts.box.open}})},
+       {"water", JsonValue::object({{"level", number(water.level)},
+                                    {"in_flight", water.in_flight},
+                                    {"line", water.line}})},
+       {"share", share_value(parts.share, parts.box.currency)},
+       {"queue", JsonValue::object({{"length", count(parts.queue.length)},
+                                    {"length_max", count(parts.queue.length_max)}})},
+       {"nodes", std::move(nodes)}});
+  if (!parts.box.health.empty()) status.add("health", parts.box.health);
+  return ports::to_json(status);
+}
+
+std::string decision_json(const proxy::DecisionReport& decision) {
+  return ports::to_json(decision_value(decision));
+}
+
+std::string decisions_json(const std::vector<proxy::DecisionReport>& decisions) {
+  JsonValue list = JsonValue::array();
+  for (const proxy::DecisionReport& decision : decisions) list.push(decision_value(decision));
+  return ports::to_json(JsonValue::object({{"decisions", std::move(list)}}));
+}
+
+}  // namespace sluice::web

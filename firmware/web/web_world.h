@@ -1,0 +1,27 @@
+// What the services of this folder need of the rest of the box: references, all longer-lived than
+// any connection.
+#pragma once
+
+#include "firmware/identity/key_commands.h"
+#include "firmware/meter/meter_view.h"
+#include "firmware/ports/clock.h"
+#include "firmware/ports/timers.h"
+#include "firmware/proxy/decisions_view.h"
+#include "firmware/sense/sense_view.h"
+#include "firmware/web/box_commands.h"
+
+namespace sluice::web {
+
+struct WebWorld {
+  ports::Clock& clock;
+  ports::Calendar& calendar;
+  ports::Timers& timers;
+  const sense::SenseView& senses;
+  const proxy::DecisionsView& decisions;
+  const proxy::QueueView& queue;
+  const meter::MeterView& meter;
+  identity::KeyCommands& keys;
+  BoxCommands& box;
+};
+
+}  // namespace sluice::web
