@@ -88,8 +88,8 @@ void AttemptRun::start(bool fresh_connection) {
   spec.timeouts.idle = world_.policy.stream_idle_max;
   spec.timeouts.total = world_.policy.request_max;
   spec.fresh_connection = fresh_connection;
-  ports::HttpClient& client = spec.origin.tls ? world_.tls_http : world_.plain_http;
-  call_ = client.call(std::move(spec), *this);
+  access.on_use();
+  call_ = access.client->call(std::move(spec), *this);
 }
 
 void AttemptRun::cancel() {

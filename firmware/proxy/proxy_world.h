@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 
+#include "firmware/base/callback.h"
 #include "firmware/base/log.h"
 #include "firmware/base/time.h"
 #include "firmware/base/units.h"
@@ -41,6 +42,8 @@ struct ProxyPolicy {
 struct NodeAccess {
   upstream::NodeTarget target;
   govern::NodePolicy data;
+  ports::HttpClient* client = nullptr;  // never null in use; outlives the exchanges
+  Callback on_use;                      // whoever observes the node hears that it is in use
 };
 
 struct ProxyWorld {
@@ -48,8 +51,6 @@ struct ProxyWorld {
   ports::Calendar& calendar;
   ports::Timers& timers;
   ports::Random& random;
-  ports::HttpClient& plain_http;
-  ports::HttpClient& tls_http;
   const identity::KeyView& keys;
   sense::Senses& senses;
   meter::Meter& meter;

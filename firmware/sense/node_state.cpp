@@ -217,7 +217,7 @@ valve::NodeView NodeState::view(Instant now) const {
   if (!promises_.empty()) view.strictest_tpot = promises_.begin()->first;
   view.price_in_nano = profile_.price_in_nano;
   view.price_out_nano = profile_.price_out_nano;
-  view.carbon_mg_per_token = profile_.carbon_mg_per_token;
+  view.carbon_ug_per_token = profile_.carbon_ug_per_token;
   return view;
 }
 

@@ -41,7 +41,7 @@ struct NodeProfile {
   int64_t price_in_nano = 0;
   int64_t price_out_nano = 0;
   int64_t price_cached_nano = 0;
-  int64_t carbon_mg_per_token = 0;
+  int64_t carbon_ug_per_token = 0;
 };
 
 struct SenseTimes {

@@ -36,8 +36,8 @@ std::vector<valve::TpotPoint> rounded(const std::vector<Pool>& steps) {
 bool is_on_line(const valve::TpotPoint& a, const valve::TpotPoint& b, const valve::TpotPoint& c) {
   const double part = static_cast<double>(b.concurrency - a.concurrency) /
                       static_cast<double>(c.concurrency - a.concurrency);
-  const double line = static_cast<double>(a.tpot.as_us()) +
-                      part * static_cast<double>((c.tpot - a.tpot).as_us());
+  const double line =
+      static_cast<double>(a.tpot.as_us()) + part * static_cast<double>((c.tpot - a.tpot).as_us());
   return std::abs(line - static_cast<double>(b.tpot.as_us())) <= kStraight * line;
 }
 
@@ -58,7 +58,8 @@ void thin(std::vector<valve::TpotPoint>& points) {
 
 int TpotCurve::bucket_of(int concurrency) {
   if (concurrency <= kExactUpTo) return concurrency;
-  return kExactUpTo + static_cast<int>(16 * std::log(static_cast<double>(concurrency) / kExactUpTo));
+  return kExactUpTo +
+         static_cast<int>(16 * std::log(static_cast<double>(concurrency) / kExactUpTo));
 }
 
 void TpotCurve::learn(int concurrency, Duration gap, double weight, Instant now) {

@@ -20,7 +20,7 @@ class TtftFit {
 
   void set_memory(Duration memory) { memory_ = memory; }
   void learn(Tokens tokens_ahead, Duration ttft, Instant now);
-  double us_per_token() const;             // 0 = not measured: too little spread in tokens
+  double us_per_token() const;                  // 0 = not measured: too little spread in tokens
   Duration base(bool idle, Instant now) const;  // idle: the least remembered
 
  private:

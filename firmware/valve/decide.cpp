@@ -32,9 +32,11 @@ Money cost_of(const NodeView& node, const Ask& ask, const Policy& policy) {
   const Tokens out = ask.output_tokens_max.count > 0
                          ? std::min(ask.output_tokens_max, policy.expected_output)
                          : policy.expected_output;
-  const int64_t tokens = ask.prompt_tokens.count + out.count;
+  const double carbon_kg = static_cast<double>(node.carbon_ug_per_token) *
+                           static_cast<double>(ask.prompt_tokens.count + out.count) / 1e9;
+  const double carbon_nano = carbon_kg * static_cast<double>(policy.carbon_price_nano_per_kg);
   return {node.price_in_nano * ask.prompt_tokens.count + node.price_out_nano * out.count +
-          node.carbon_mg_per_token * tokens * policy.carbon_price_nano_per_mg};
+          static_cast<int64_t>(carbon_nano)};
 }
 
 // A node in slow start takes `share` of what would be its own: the draw says whose turn it is.

@@ -59,7 +59,7 @@ void fields(V& v, NodeView& node) {
   v.field("strictest_tpot", node.strictest_tpot);
   v.field("price_in", node.price_in_nano);
   v.field("price_out", node.price_out_nano);
-  v.field("carbon", node.carbon_mg_per_token);
+  v.field("carbon", node.carbon_ug_per_token);
 }
 
 template <class V>
@@ -79,7 +79,7 @@ void fields(V& v, Policy& policy) {
   v.field("growth", policy.growth);
   v.field("untried_prefill_tps", policy.untried_prefill_tps);
   v.field("expected_output", policy.expected_output);
-  v.field("carbon_price", policy.carbon_price_nano_per_mg);
+  v.field("carbon_price", policy.carbon_price_nano_per_kg);
   v.field("attempts_max", policy.attempts_max);
   v.field("first_byte_max", policy.first_byte_max);
 }

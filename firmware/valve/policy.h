@@ -16,7 +16,7 @@ struct Policy {
   double growth = 0.06;      // how far above measured concurrency to go at a time
   double untried_prefill_tps = 2000;
   Tokens expected_output{256};  // for cost, when the request does not say
-  int64_t carbon_price_nano_per_mg = 0;
+  int64_t carbon_price_nano_per_kg = 0;
   int attempts_max = 3;
   Duration first_byte_max = Duration::seconds(120);
   bool operator==(const Policy&) const = default;

@@ -52,7 +52,7 @@ struct NodeView {
   Duration strictest_tpot;          // the least tpot_max among running requests; zero = none runs
   int64_t price_in_nano = 0;        // box currency per token, in billionths
   int64_t price_out_nano = 0;
-  int64_t carbon_mg_per_token = 0;
+  int64_t carbon_ug_per_token = 0;
   bool operator==(const NodeView&) const = default;
 };
 

@@ -1,0 +1,113 @@
+// The composition root: everything the daemon is made of, in the order in which it starts. Members
+// end in the reverse order, so that whoever refers to another ends before it.
+// Order: construct, start, run; then destroy.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "drivers/http1/http1_client.h"
+#include "drivers/http1/http1_parsers.h"
+#include "drivers/log/spd_log.h"
+#include "drivers/os/calendar.h"
+#include "drivers/os/files.h"
+#include "drivers/os/random.h"
+#include "drivers/sqlite/sqlite_store.h"
+#include "drivers/uv/clock.h"
+#include "drivers/uv/dialer.h"
+#include "drivers/uv/listeners.h"
+#include "drivers/uv/loop.h"
+#include "drivers/uv/signals.h"
+#include "drivers/uv/timers.h"
+#include "drivers/uv/work.h"
+#include "firmware/box/decision_journal.h"
+#include "firmware/box/node_book.h"
+#include "firmware/box/settings_source.h"
+#include "firmware/identity/key_store.h"
+#include "firmware/meter/meter.h"
+#include "firmware/proxy/api_front.h"
+#include "firmware/proxy/http_server.h"
+#include "firmware/proxy/waiting_room.h"
+#include "firmware/sense/senses.h"
+#include "firmware/web/box_commands.h"
+#include "firmware/web/metrics_page.h"
+#include "firmware/web/web_service.h"
+
+namespace sluice::box {
+
+// How long open exchanges may go on after SIGTERM.
+inline constexpr Duration kDrainMax = Duration::seconds(30);
+
+class Box : public web::BoxCommands {
+ public:
+  Box(std::string config, LoadedSettings loaded);
+  ~Box() override;
+
+  // Errors: whatever keeps the box from serving, with what to do about it.
+  Result<void> start();
+  void run();  // until SIGTERM or SIGINT, and what was open then has ended
+
+  Result<void> set_setting(std::string_view key, std::string_view value_text,
+                           std::string_view author) override;
+  Result<void> unset_setting(std::string_view key, std::string_view author) override;
+  Result<void> reload(std::string_view author) override;
+  std::string print_settings(bool origin) const override;
+  void usage(const web::UsageQuery& query, web::UsageCallback done) override;
+  web::BoxStatus status() const override;
+  web::ProcessFigures process() const override;
+
+ private:
+  struct Stored;   // what needs the state folder: store, meter, keys
+  struct Serving;  // what needs those: the proxy's world and the listeners
+
+  const settings::Settings& settings() const { return loaded_.effective.settings; }
+  Result<void> take_state_folder();
+  Result<void> open_stores();
+  Result<std::string> read_admin_token();
+  Result<void> listen();
+  Result<void> use(LoadedSettings loaded);  // on an error the old ones stay in force
+  Result<void> change_overlay(Result<settings::Overlay> changed, std::string_view what,
+                              std::string_view author);
+  void apply_live();
+  void announce();
+  void on_learn();
+  void on_stop();
+  void on_drained();
+  void finish();
+
+  std::string config_;
+  LoadedSettings loaded_;
+  Instant started_;
+
+  drivers::SpdLog log_;
+  drivers::OsFiles files_;
+  drivers::OsCalendar calendar_;
+  drivers::OsSecrets secrets_;
+  drivers::OsRandomStreams randoms_;
+  drivers::UvLoop loop_;
+  drivers::UvClock clock_;
+  drivers::UvTimers timers_;
+  drivers::UvWork work_;
+  drivers::UvDialer dialer_;
+  drivers::UvListeners listeners_;
+  drivers::Http1Parsers parsers_;
+  drivers::Http1Client plain_http_;
+  std::unique_ptr<ports::Random> proxy_random_;
+  std::unique_ptr<ports::Random> probe_random_;
+  std::unique_ptr<ports::FileLock> folder_lock_;
+  std::unique_ptr<Stored> stored_;
+  sense::Senses senses_;
+  proxy::WaitingRoom room_;
+  proxy::RateLimit limits_;
+  std::unique_ptr<NodeBook> nodes_;
+  std::unique_ptr<Serving> serving_;
+  std::unique_ptr<ports::Timer> learn_;
+  std::unique_ptr<ports::Timer> give_up_;
+  std::unique_ptr<drivers::UvSignals> signals_;
+  int draining_ = 0;  // servers that still have connections
+  bool stopping_ = false;
+  bool finished_ = false;
+};
+
+}  // namespace sluice::box

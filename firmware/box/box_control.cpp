@@ -1,0 +1,155 @@
+// What people ask of the running box: look at it, change its settings, read its usage.
+#include <fmt/format.h>
+
+#include "drivers/os/descriptors.h"
+#include "firmware/box/box_parts.h"
+#include "firmware/meter/usage_query.h"
+#include "firmware/settings/describe.h"
+#include "firmware/settings/print.h"
+
+namespace sluice::box {
+
+namespace {
+
+std::string list_of(const std::vector<std::string>& keys) {
+  std::string text;
+  for (const std::string& key : keys) text += (text.empty() ? "" : ", ") + key;
+  return text;
+}
+
+meter::UsageBy usage_by(web::UsageBy by) {
+  switch (by) {
+    case web::UsageBy::key:
+      return meter::UsageBy::key;
+    case web::UsageBy::model:
+      return meter::UsageBy::model;
+    case web::UsageBy::node:
+      return meter::UsageBy::node;
+    case web::UsageBy::day:
+      return meter::UsageBy::day;
+  }
+  return meter::UsageBy::key;
+}
+
+meter::UsageFormat usage_format(web::UsageFormat format) {
+  switch (format) {
+    case web::UsageFormat::table:
+      return meter::UsageFormat::table;
+    case web::UsageFormat::csv:
+      return meter::UsageFormat::csv;
+    case web::UsageFormat::json:
+      return meter::UsageFormat::json;
+  }
+  return meter::UsageFormat::table;
+}
+
+const char* content_type(meter::UsageFormat format) {
+  switch (format) {
+    case meter::UsageFormat::table:
+      return "text/plain; charset=utf-8";
+    case meter::UsageFormat::csv:
+      return "text/csv; charset=utf-8";
+    case meter::UsageFormat::json:
+      return "application/json";
+  }
+  return "text/plain";
+}
+
+}  // namespace
+
+Result<void> Box::use(LoadedSettings loaded) {
+  const settings::Settings& next = loaded.effective.settings;
+  if (Result<void> ok = nodes_->configure(next, serving_->world.nodes); !ok) return ok;
+  const std::vector<std::string> fixed =
+      settings::differing_keys(settings(), next, settings::When::fixed);
+  if (!fixed.empty()) {
+    log_.warning("settings", "changed, but in force only after a restart: {}", list_of(fixed));
+  }
+  if (!loaded.trouble.empty()) log_.error("settings", "the overlay: {}", loaded.trouble);
+  const settings::StartSettings kept = settings().start;
+  loaded_ = std::move(loaded);
+  loaded_.effective.settings.start = kept;
+  apply_live();
+  return {};
+}
+
+Result<void> Box::reload(std::string_view author) {
+  Result<LoadedSettings> loaded = load_settings(config_, files_);
+  Result<void> used = loaded ? use(std::move(*loaded)) : Result<void>(loaded.error());
+  if (used) used = stored_->keys.load();
+  if (used) {
+    log_.info("settings", "loaded again, asked by {}", author);
+  } else {
+    log_.error("settings", "not loaded, the old ones stay in force: {}", used.error().text);
+  }
+  return used;
+}
+
+Result<void> Box::change_overlay(Result<settings::Overlay> changed, std::string_view what,
+                                 std::string_view author) {
+  if (!changed) return changed.error();
+  LoadedSettings next = loaded_;
+  next.overlay = std::move(*changed);
+  next.trouble.clear();
+  Result<settings::Effective> effective = settings::apply(next.base, next.overlay);
+  if (!effective) return effective.error();
+  next.effective = std::move(*effective);
+  const settings::Overlay saved = next.overlay;
+  if (Result<void> ok = use(std::move(next)); !ok) return ok;
+  log_.info("settings", "{} by {}", what, author);
+  return settings::save_overlay(files_, settings().start.state_dir, saved);
+}
+
+Result<void> Box::set_setting(std::string_view key, std::string_view value_text,
+                              std::string_view author) {
+  Result<ports::JsonValue> value = ports::parse_json(value_text);
+  if (!value) return Error{ErrorKind::refused, "settings", value.error().text};
+  settings::OverlayEntry entry{std::string(key), std::move(*value), std::string(author),
+                               calendar_.now()};
+  return change_overlay(settings::with_entry(loaded_.base, loaded_.overlay, std::move(entry)),
+                        fmt::format("{} set", key), author);
+}
+
+Result<void> Box::unset_setting(std::string_view key, std::string_view author) {
+  return change_overlay(settings::without_entry(loaded_.base, loaded_.overlay, key),
+                        fmt::format("{} unset", key), author);
+}
+
+void Box::usage(const web::UsageQuery& query, web::UsageCallback done) {
+  const meter::UsageBy by = usage_by(query.by);
+  const meter::UsageFormat format = usage_format(query.format);
+  stored_->store->query(meter::usage_query({by, query.from, query.to, Duration()}),
+                        meter::kUsageRowsMax,
+                        [by, format, done = std::move(done)](Result<ports::SqlRows> rows) {
+                          if (!rows) return done(rows.error());
+                          done(web::UsageText{meter::format_usage(*rows, by, format),
+                                              content_type(format)});
+                        });
+}
+
+std::string Box::print_settings(bool origin) const {
+  if (!origin) return settings::print_settings(settings());
+  return settings::print_settings(settings(), loaded_.effective.tree, loaded_.effective.sources);
+}
+
+web::BoxStatus Box::status() const {
+  web::BoxStatus status;
+  status.version = SLUICE_VERSION;
+  status.uptime = clock_.now() - started_;
+  status.overflow = settings::to_text(settings().live.valve.overflow);
+  status.hold = settings::to_text(settings().live.valve.hold);
+  status.open = senses_.is_overflowing();
+  status.currency = settings().start.currency.text();
+  status.health = stored_->meter.health();
+  return status;
+}
+
+web::ProcessFigures Box::process() const {
+  web::ProcessFigures figures;
+  figures.open_descriptors = drivers::open_descriptors().value_or(-1);
+  const std::optional<Bytes> resident = drivers::resident_memory();
+  figures.resident_bytes = resident ? resident->count : -1;
+  return figures;
+}
+
+}  // namespace sluice::box

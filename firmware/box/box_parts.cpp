@@ -1,0 +1,54 @@
+#include "firmware/box/box_parts.h"
+
+#include "firmware/box/configure.h"
+#include "firmware/web/page_files.h"
+
+namespace sluice::box {
+
+namespace {
+
+meter::MeterSettings meter_settings(const settings::Settings& settings) {
+  meter::MeterSettings meter;
+  meter.folder = settings.start.state_dir + "/attempts";
+  meter.commit = settings.live.metering.commit;
+  meter.journal_max = settings.live.metering.journal_max;
+  meter.currency = settings.start.currency;
+  return meter;
+}
+
+}  // namespace
+
+Box::Stored::Stored(Box& box, std::unique_ptr<ports::Store> opened)
+    : store(std::move(opened)),
+      meter({box.clock_, box.calendar_, box.timers_, box.files_, *store, box.log_},
+            meter_settings(box.settings())),
+      keys({box.files_, box.secrets_, box.calendar_},
+           box.settings().start.state_dir + "/keys.json"),
+      journal(box.settings().start.state_dir + "/decisions", box.files_, box.timers_, box.log_) {}
+
+Box::Serving::Serving(Box& box, std::string admin_token)
+    : decisions(box.stored_->journal, static_cast<size_t>(box.settings().live.decisions.keep)),
+      world{box.clock_,
+            box.calendar_,
+            box.timers_,
+            *box.proxy_random_,
+            box.stored_->keys,
+            box.senses_,
+            box.stored_->meter,
+            box.room_,
+            decisions,
+            box.limits_,
+            box.log_,
+            proxy_policy(box.settings()),
+            {}},
+      web{box.clock_, box.calendar_,       box.timers_,       box.senses_, decisions,
+          box.room_,  box.stored_->meter, box.stored_->keys, box},
+      metrics(web),
+      api(world, metrics),
+      page(web::Door::page, web, web::embedded_page(), std::move(admin_token)),
+      admin(web::Door::admin_socket, web, {}, ""),
+      api_server(box.parsers_, box.timers_, api, box.log_),
+      page_server(box.parsers_, box.timers_, page, box.log_),
+      admin_server(box.parsers_, box.timers_, admin, box.log_) {}
+
+}  // namespace sluice::box

@@ -1,0 +1,83 @@
+#include "firmware/box/cli.h"
+
+#include <fmt/format.h>
+
+#include <cstdio>
+
+#include "drivers/os/files.h"
+#include "firmware/box/box.h"
+#include "firmware/settings/exposure.h"
+#include "firmware/settings/print.h"
+
+namespace sluice::box {
+
+int complain(const Error& error) {
+  std::fputs(fmt::format("sluiced: {}\n", error.text).c_str(), stderr);
+  return 1;
+}
+
+void say(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+
+int serve(const Options& options, LoadedSettings loaded) {
+  Box box(options.config, std::move(loaded));
+  if (Result<void> started = box.start(); !started) return complain(started.error());
+  box.run();
+  return 0;
+}
+
+int check_config(const Options& options, const LoadedSettings& loaded) {
+  const settings::Settings& settings = loaded.effective.settings;
+  const Result<std::map<std::string, sense::EngineFacts>> engines = embedded_engine_facts();
+  if (!engines) return complain(engines.error());
+  for (const settings::NodeSettings& node : settings.live.nodes) {
+    if (engines->contains(node.engine)) continue;
+    return complain({ErrorKind::refused, "settings",
+                     fmt::format("{}: node \"{}\": there is no engine description \"{}\"",
+                                 options.config, node.name, node.engine)});
+  }
+  if (!loaded.trouble.empty()) {
+    return complain({ErrorKind::refused, "settings", "the overlay: " + loaded.trouble});
+  }
+  say(fmt::format("{}: the settings are in order\n", options.config));
+  for (const std::string& line : settings::describe_exposure(settings)) say("  " + line + "\n");
+  return 0;
+}
+
+int print_settings(const Options& options, const LoadedSettings& loaded) {
+  const settings::Effective& effective = loaded.effective;
+  say(options.origin
+          ? settings::print_settings(effective.settings, effective.tree, effective.sources)
+          : settings::print_settings(effective.settings));
+  if (!loaded.trouble.empty()) {
+    return complain({ErrorKind::refused, "settings", "the overlay: " + loaded.trouble});
+  }
+  return 0;
+}
+
+int run_command(const Options& options) {
+  if (options.command == Command::replay) return replay(options);
+  drivers::OsFiles files;
+  Result<LoadedSettings> loaded = load_settings(options.config, files);
+  if (!loaded) return complain(loaded.error());
+  switch (options.command) {
+    case Command::serve:
+      return serve(options, std::move(*loaded));
+    case Command::check_config:
+      return check_config(options, *loaded);
+    case Command::print_settings:
+      return print_settings(options, *loaded);
+    case Command::status:
+      return status(options, *loaded);
+    case Command::key_add:
+    case Command::key_list:
+    case Command::key_revoke:
+      return key_command(options, *loaded);
+    case Command::usage:
+      return usage(options, *loaded);
+    case Command::replay:
+      break;
+  }
+  return replay(options);
+}
+
+}  // namespace sluice::box

@@ -1,0 +1,129 @@
+#include "firmware/box/configure.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace sluice::box {
+
+namespace {
+
+// Nodes without metrics of their own are asked for their model list only, and no more often than
+// this: a provider counts every call.
+constexpr Duration kCloudProbeMin = Duration::seconds(5);
+
+// Price of a million tokens -> of one token in billionths of the box's currency.
+int64_t nano_per_token(Money per_million, double rate) {
+  return std::llround(static_cast<double>(per_million.nano) * rate / 1e6);
+}
+
+double rate_of(const settings::NodeSettings& node, const settings::Settings& settings) {
+  const Currency currency = node.price.currency.value_or(settings.start.currency);
+  if (currency == settings.start.currency) return 1.0;
+  return settings.live.exchange_rates.at(currency);  // loading has seen that it is there
+}
+
+}  // namespace
+
+valve::Policy valve_policy(const settings::Settings& settings) {
+  const settings::ValveSettings& from = settings.live.valve;
+  valve::Policy policy;
+  policy.overflow = from.overflow == settings::Mode::automatic;
+  policy.hold = from.hold == settings::Mode::automatic;
+  policy.hysteresis = static_cast<double>(from.hysteresis_percent) / 100;
+  policy.margin = static_cast<double>(from.margin_percent) / 100;
+  policy.growth = static_cast<double>(from.growth_percent) / 100;
+  policy.untried_prefill_tps = static_cast<double>(from.untried_prefill_tps);
+  policy.expected_output = from.expected_output;
+  policy.carbon_price_nano_per_kg = from.carbon_price_per_kg.nano;
+  policy.attempts_max = static_cast<int>(from.attempts_max);
+  policy.first_byte_max = from.first_byte_max;
+  return policy;
+}
+
+proxy::ProxyPolicy proxy_policy(const settings::Settings& settings) {
+  const settings::LiveSettings& live = settings.live;
+  proxy::ProxyPolicy policy;
+  policy.admission.require_key = live.access.require_key;
+  for (const settings::ServiceLevel& level : live.service_levels) {
+    policy.admission.levels[level.name] = {level.ttft, level.tpot};
+  }
+  policy.admission.deadline = live.limits.request_max;
+  policy.valve = valve_policy(settings);
+  policy.body_max = live.limits.body_max;
+  policy.request_max = live.limits.request_max;
+  policy.stream_idle_max = live.limits.stream_idle_max;
+  policy.connect_max = live.limits.connect_max;
+  policy.queue_wait_max = live.queue.wait_max;
+  policy.keepalive_comment = live.limits.keepalive_comment;
+  return policy;
+}
+
+sense::SenseTimes sense_times(const settings::Settings& settings) {
+  sense::SenseTimes times;
+  times.lease = settings.live.sense.lease;
+  times.window = settings.live.sense.window;
+  times.memory = settings.live.sense.memory;
+  times.breaker.failures = static_cast<int>(settings.live.breaker.failures);
+  times.breaker.open = settings.live.breaker.open;
+  times.breaker.slow_start = settings.live.breaker.slow_start;
+  return times;
+}
+
+sense::ProbeTimes probe_times(const settings::Settings& settings, valve::Place place) {
+  const settings::SenseSettings& sense = settings.live.sense;
+  sense::ProbeTimes times{sense.scrape, sense.scrape_timeout, sense.probe};
+  if (place == valve::Place::cloud) times.probe = std::max(times.probe, kCloudProbeMin);
+  return times;
+}
+
+proxy::ServerLimits server_limits(const settings::Settings& settings) {
+  const settings::LimitSettings& limits = settings.live.limits;
+  proxy::ServerLimits server;
+  server.connections_max = static_cast<size_t>(limits.connections_max);
+  server.connections_per_address_max = static_cast<size_t>(limits.connections_per_address_max);
+  server.times = {limits.head_max, limits.idle_max};
+  return server;
+}
+
+sense::NodeProfile node_profile(const settings::NodeSettings& node,
+                                const settings::Settings& settings) {
+  sense::NodeProfile profile;
+  profile.name = node.name;
+  const bool local = node.place == settings::Place::local;
+  profile.place = local ? valve::Place::local : valve::Place::cloud;
+  profile.engine = node.engine;
+  profile.enabled = node.enabled;
+  for (const settings::ModelSettings& model : node.models) {
+    profile.models.push_back({model.name, model.upstream});
+    for (const std::string& alias : model.aliases) {
+      profile.models.push_back({alias, model.upstream});
+    }
+  }
+  profile.concurrency_limit = static_cast<int>(node.concurrency_limit);
+  profile.requests_per_minute = static_cast<int>(node.requests_per_minute_limit);
+  profile.untried_concurrency = static_cast<int>(node.untried_concurrency);
+  if (node.untried_concurrency == 0 && local) {
+    profile.untried_concurrency = static_cast<int>(settings.live.valve.untried_concurrency);
+  }
+  const double rate = rate_of(node, settings);
+  profile.price_in_nano = nano_per_token(node.price.input_per_million, rate);
+  profile.price_out_nano = nano_per_token(node.price.output_per_million, rate);
+  profile.price_cached_nano = nano_per_token(node.price.cached_per_million, rate);
+  // A gram per million tokens is a microgram per token.
+  profile.carbon_ug_per_token = std::llround(node.carbon_g_per_million_tokens);
+  return profile;
+}
+
+govern::NodePolicy node_policy(const settings::NodeSettings& node) {
+  const auto accepts = [&node](settings::DataClass data_class) {
+    return std::find(node.data_classes.begin(), node.data_classes.end(), data_class) !=
+           node.data_classes.end();
+  };
+  govern::NodePolicy policy;
+  policy.is_cloud = node.place == settings::Place::cloud;
+  policy.accepts_open = accepts(settings::DataClass::open);
+  policy.accepts_internal = accepts(settings::DataClass::internal);
+  return policy;
+}
+
+}  // namespace sluice::box

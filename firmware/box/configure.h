@@ -1,0 +1,26 @@
+// From settings to what each part of the box wants to know. Pure.
+#pragma once
+
+#include <vector>
+
+#include "firmware/proxy/http_server.h"
+#include "firmware/proxy/proxy_world.h"
+#include "firmware/sense/node_state.h"
+#include "firmware/sense/probe.h"
+#include "firmware/settings/settings.h"
+#include "firmware/valve/policy.h"
+
+namespace sluice::box {
+
+valve::Policy valve_policy(const settings::Settings& settings);
+proxy::ProxyPolicy proxy_policy(const settings::Settings& settings);
+sense::SenseTimes sense_times(const settings::Settings& settings);
+sense::ProbeTimes probe_times(const settings::Settings& settings, valve::Place place);
+proxy::ServerLimits server_limits(const settings::Settings& settings);
+
+// Prices in the box's currency per token.
+sense::NodeProfile node_profile(const settings::NodeSettings& node,
+                                const settings::Settings& settings);
+govern::NodePolicy node_policy(const settings::NodeSettings& node);
+
+}  // namespace sluice::box

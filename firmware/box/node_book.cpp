@@ -1,0 +1,113 @@
+#include "firmware/box/node_book.h"
+
+#include <fmt/format.h>
+
+#include "firmware/base/embedded.h"
+#include "firmware/box/configure.h"
+#include "firmware/box/credentials.h"
+#include "firmware/ports/config.h"
+
+namespace sluice::drivers {
+std::vector<EmbeddedFile> embedded_engines();  // made by the build from drivers/engines
+}
+
+namespace sluice::box {
+
+Result<std::map<std::string, sense::EngineFacts>> embedded_engine_facts() {
+  std::map<std::string, sense::EngineFacts> engines;
+  for (const EmbeddedFile& file : drivers::embedded_engines()) {
+    const Result<ports::ConfigNode> tree = ports::parse_config(file.bytes, file.name);
+    if (!tree) return tree.error();
+    Result<sense::EngineFacts> facts = sense::read_engine_facts(*tree, file.name);
+    if (!facts) return facts.error();
+    const std::string name = facts->name;
+    engines.emplace(name, std::move(*facts));
+  }
+  return engines;
+}
+
+NodeBook::NodeBook(NodeBookPorts ports, std::map<std::string, sense::EngineFacts> engines)
+    : ports_(ports), engines_(std::move(engines)) {}
+
+NodeBook::~NodeBook() = default;
+
+Result<NodeBook::Plan> NodeBook::plan_node(const settings::NodeSettings& node) {
+  Plan plan;
+  plan.node = &node;
+  const auto facts = engines_.find(node.engine);
+  if (facts == engines_.end()) {
+    std::string known;
+    for (const auto& [name, ignored] : engines_) known += (known.empty() ? "" : ", ") + name;
+    return Error{ErrorKind::refused, "settings",
+                 fmt::format("node \"{}\": there is no engine description \"{}\"; write one of {}",
+                             node.name, node.engine, known)};
+  }
+  plan.facts = facts->second;
+  Result<ports::HttpOrigin> origin = ports::parse_origin(node.url);
+  if (!origin) return origin.error();
+  plan.target.origin = std::move(*origin);
+  if (Result<void> read = read_credential(node, ports_.files, plan.target); !read) {
+    return read.error();
+  }
+  return plan;
+}
+
+ports::HttpClient& NodeBook::client_for(const Plan& plan) {
+  if (!plan.target.origin.tls) return ports_.plain_http;
+  std::unique_ptr<drivers::CurlClient>& client = tls_clients_[plan.node->ca_file];
+  if (!client) {
+    client = std::make_unique<drivers::CurlClient>(ports_.loop.raw(), plan.node->ca_file);
+  }
+  return *client;
+}
+
+void NodeBook::observe(const Plan& plan, const settings::Settings& settings, NodeWatch& watch) {
+  if (!plan.node->enabled) return watch.stop();
+  ports::HttpFields credentials;
+  if (!plan.target.credential_field.empty()) {
+    credentials.add(plan.target.credential_field, plan.target.credential_value);
+  }
+  const bool local = plan.node->place == settings::Place::local;
+  const auto place = local ? valve::Place::local : valve::Place::cloud;
+  watch.watch({client_for(plan), ports_.timers, ports_.clock, ports_.random}, plan.facts,
+              plan.target.origin, std::move(credentials), probe_times(settings, place));
+}
+
+Result<void> NodeBook::configure(const settings::Settings& settings,
+                                 std::map<valve::NodeId, proxy::NodeAccess>& nodes) {
+  std::vector<Plan> plans;
+  std::vector<sense::NodeProfile> profiles;
+  for (const settings::NodeSettings& node : settings.live.nodes) {
+    Result<Plan> plan = plan_node(node);
+    if (!plan) return plan.error();
+    plans.push_back(std::move(*plan));
+    profiles.push_back(node_profile(node, settings));
+  }
+  const Duration tpot_max = proxy_policy(settings).admission.levels.at("default").tpot_max;
+  Result<void> known = ports_.senses.configure(profiles, sense_times(settings),
+                                               valve_policy(settings), tpot_max);
+  if (!known) return known;
+  for (auto& [name, watch] : watches_) watch->stop();
+  for (const Plan& plan : plans) {
+    std::unique_ptr<NodeWatch>& watch = watches_[plan.node->name];
+    if (!watch) {
+      watch = std::make_unique<NodeWatch>(plan.node->name, ports_.senses, ports_.room, ports_.clock,
+                                          ports_.log);
+    }
+    observe(plan, settings, *watch);
+    NodeWatch* in_use = watch.get();
+    proxy::NodeAccess access;
+    access.target = plan.target;
+    access.data = node_policy(*plan.node);
+    access.client = &client_for(plan);
+    access.on_use = [in_use] { in_use->note_use(); };
+    nodes[ports_.senses.find(plan.node->name)->id()] = std::move(access);
+  }
+  return {};
+}
+
+void NodeBook::stop() {
+  for (auto& [name, watch] : watches_) watch->stop();
+}
+
+}  // namespace sluice::box

@@ -1,0 +1,64 @@
+// The nodes of the settings made real: a client for each, its credential, its observer. Kept up to
+// date when settings change; a node that is gone is no longer observed, and gets no new requests.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "drivers/curl/curl_client.h"
+#include "drivers/uv/loop.h"
+#include "firmware/base/log.h"
+#include "firmware/box/node_watch.h"
+#include "firmware/ports/files.h"
+#include "firmware/proxy/proxy_world.h"
+#include "firmware/sense/engine_facts.h"
+#include "firmware/sense/senses.h"
+#include "firmware/settings/settings.h"
+
+namespace sluice::box {
+
+struct NodeBookPorts {
+  drivers::UvLoop& loop;
+  ports::HttpClient& plain_http;
+  ports::Files& files;
+  ports::Timers& timers;
+  const ports::Clock& clock;
+  ports::Random& random;
+  sense::Senses& senses;
+  proxy::WaitingRoom& room;
+  Log& log;
+};
+
+// Those carried inside the program (drivers/engines). Errors: broken, with file and line.
+Result<std::map<std::string, sense::EngineFacts>> embedded_engine_facts();
+
+class NodeBook {
+ public:
+  NodeBook(NodeBookPorts ports, std::map<std::string, sense::EngineFacts> engines);
+  ~NodeBook();
+
+  // Everything that could fail is tried first: on an error nothing has changed.
+  // Errors: refused, with the node and what to do.
+  Result<void> configure(const settings::Settings& settings,
+                         std::map<valve::NodeId, proxy::NodeAccess>& nodes);
+  void stop();  // no more observing
+
+ private:
+  struct Plan {  // of one node
+    const settings::NodeSettings* node;
+    upstream::NodeTarget target;
+    sense::EngineFacts facts;
+  };
+  Result<Plan> plan_node(const settings::NodeSettings& node);
+  ports::HttpClient& client_for(const Plan& plan);
+  void observe(const Plan& plan, const settings::Settings& settings, NodeWatch& watch);
+
+  NodeBookPorts ports_;
+  std::map<std::string, sense::EngineFacts> engines_;
+  std::map<std::string, std::unique_ptr<drivers::CurlClient>> tls_clients_;  // by CA file
+  std::map<std::string, std::unique_ptr<NodeWatch>> watches_;                // by node
+};
+
+}  // namespace sluice::box

@@ -1,0 +1,65 @@
+#include "firmware/box/node_watch.h"
+
+namespace sluice::box {
+
+NodeWatch::NodeWatch(std::string node, sense::Senses& senses, proxy::WaitingRoom& room,
+                     const ports::Clock& clock, Log& log)
+    : name_(std::move(node)), senses_(senses), room_(room), clock_(clock), log_(log) {}
+
+void NodeWatch::watch(sense::ProbePorts ports, sense::EngineFacts facts, ports::HttpOrigin origin,
+                      ports::HttpFields credentials, sense::ProbeTimes times) {
+  probe_ = std::make_unique<sense::NodeProbe>(ports, std::move(facts), std::move(origin),
+                                              std::move(credentials), times, *this);
+  probe_->start();
+}
+
+void NodeWatch::stop() { probe_.reset(); }
+
+void NodeWatch::note_use() {
+  if (probe_) probe_->note_use();
+}
+
+sense::NodeState* NodeWatch::node() { return senses_.find(name_); }
+
+void NodeWatch::on_reading(const sense::EngineReading& reading) {
+  metrics_faulty_ = false;
+  if (sense::NodeState* state = node()) state->read(reading, clock_.now());
+  room_.poke();
+}
+
+void NodeWatch::on_models(std::vector<std::string> names, std::optional<int64_t>) {
+  key_refused_ = false;
+  if (sense::NodeState* state = node()) state->models(std::move(names));
+}
+
+void NodeWatch::on_slots(int slots) {
+  if (sense::NodeState* state = node()) state->slots(slots);
+}
+
+void NodeWatch::on_health(bool alive, std::string_view why) {
+  if (sense::NodeState* state = node()) state->health(alive, why, clock_.now());
+  if (alive) room_.poke();
+  if (alive_ == alive) return;
+  alive_ = alive;
+  if (alive) {
+    log_.info("sense", "node {} answers", name_);
+  } else {
+    log_.warning("sense", "node {} does not answer: {}", name_, why);
+  }
+}
+
+void NodeWatch::on_metrics_fault(sense::MetricsFault fault, std::string_view why) {
+  if (metrics_faulty_ || fault == sense::MetricsFault::busy) return;
+  metrics_faulty_ = true;
+  log_.warning("sense", "node {}: its metrics cannot be read ({}); its load is judged by our own "
+               "count alone", name_, why);
+}
+
+void NodeWatch::on_key_refused(int http_status) {
+  if (key_refused_) return;
+  key_refused_ = true;
+  log_.error("sense", "node {} refuses our credential (status {}); check credential in its settings",
+             name_, http_status);
+}
+
+}  // namespace sluice::box

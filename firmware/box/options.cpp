@@ -1,0 +1,85 @@
+#include "firmware/box/options.h"
+
+#include <CLI/CLI.hpp>
+
+namespace sluice::box {
+
+namespace {
+
+CLI::App* add_command(CLI::App& app, Options& options, const char* name, const char* help,
+                      Command command) {
+  CLI::App* sub = app.add_subcommand(name, help);
+  sub->callback([&options, command] { options.command = command; });
+  return sub;
+}
+
+void add_key_commands(CLI::App& app, Options& options) {
+  CLI::App* key = app.add_subcommand("key", "API keys of applications");
+  key->require_subcommand(1);
+  KeyOptions& o = options.key;
+  CLI::App* add = add_command(*key, options, "add", "make a key; its secret is shown this once",
+                              Command::key_add);
+  add->add_option("name", o.name, "who it is for")->required();
+  add->add_option("--model", o.models, "a model it may use (repeat; default: all)");
+  add->add_option("--requests-per-minute", o.requests_per_minute, "0 = no limit");
+  add->add_option("--tokens-per-minute", o.tokens_per_minute, "0 = no limit");
+  add->add_option("--concurrency", o.concurrency, "requests at a time; 0 = no limit");
+  add->add_option("--priority", o.priority, "low, normal or high");
+  add->add_option("--data-class", o.data_class,
+                  "open, internal or home-only (never leaves the site)");
+  add->add_option("--deadline-ms", o.deadline_ms, "for the first byte; 0 = the box's");
+  add->add_option("--service-level", o.service_level, "one of service_levels in the settings");
+  CLI::App* list = add_command(*key, options, "list", "all keys, without secrets",
+                               Command::key_list);
+  list->add_flag("--json", options.json, "as JSON");
+  CLI::App* revoke = add_command(*key, options, "revoke", "end a key, at once", Command::key_revoke);
+  revoke->add_option("key", o.name, "its id or name")->required();
+}
+
+void add_usage_command(CLI::App& app, Options& options) {
+  UsageOptions& o = options.usage;
+  CLI::App* usage = add_command(app, options, "usage", "tokens, time and cost, from the ledger",
+                                Command::usage);
+  usage->add_option("--by", o.by, "key, model, node or day");
+  usage->add_option("--from", o.from, "first day, YYYY-MM-DD (UTC)");
+  usage->add_option("--to", o.to, "last day, YYYY-MM-DD (UTC)");
+  usage->add_option("--format", o.format, "table, csv or json");
+}
+
+// CLI11 reports by exceptions; its macro turns them into the code to exit with.
+constexpr int kParsed = -1;
+int parse_line(CLI::App& app, int argc, char** argv) {
+  CLI11_PARSE(app, argc, argv);
+  return kParsed;
+}
+
+}  // namespace
+
+std::optional<Options> read_options(int argc, char** argv, int* exit_code) {
+  Options options;
+  CLI::App app{"Sluice: local inference first, cloud compute on overflow", "sluiced"};
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.set_version_flag("--version", SLUICE_VERSION);
+  app.add_option("--config", options.config, "settings file")->capture_default_str();
+  add_command(app, options, "serve", "run the daemon", Command::serve);
+  add_command(app, options, "check-config", "check the settings file; say what is exposed",
+              Command::check_config);
+  CLI::App* print = add_command(app, options, "print-settings", "the settings in force",
+                                Command::print_settings);
+  print->add_flag("--origin", options.origin, "and where each value comes from");
+  CLI::App* status = add_command(app, options, "status", "what a running daemon is doing",
+                                 Command::status);
+  status->add_flag("--json", options.json, "as JSON");
+  add_key_commands(app, options);
+  add_usage_command(app, options);
+  CLI::App* replay = add_command(app, options, "replay",
+                                 "decide recorded decisions again and compare", Command::replay);
+  replay->add_option("journal", options.journals, "decision journals, in order")->required();
+  replay->add_flag("--quiet", options.quiet, "only the totals");
+  *exit_code = parse_line(app, argc, argv);
+  if (*exit_code != kParsed) return std::nullopt;
+  return options;
+}
+
+}  // namespace sluice::box

@@ -1,0 +1,56 @@
+// The command line of sluiced.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace sluice::box {
+
+enum class Command {
+  serve,
+  check_config,
+  print_settings,
+  status,
+  key_add,
+  key_list,
+  key_revoke,
+  usage,
+  replay,
+};
+
+struct KeyOptions {
+  std::string name;  // or id, to revoke
+  std::vector<std::string> models;
+  int64_t requests_per_minute = 0;
+  int64_t tokens_per_minute = 0;
+  int concurrency = 0;
+  std::string priority = "normal";
+  std::string data_class = "internal";
+  int64_t deadline_ms = 0;
+  std::string service_level = "default";
+};
+
+struct UsageOptions {
+  std::string by = "key";
+  std::string from;  // YYYY-MM-DD; empty = open
+  std::string to;
+  std::string format = "table";
+};
+
+struct Options {
+  Command command = Command::serve;
+  std::string config = "/etc/sluice/sluice.yaml";
+  bool origin = false;   // print-settings
+  bool json = false;     // status, key list
+  KeyOptions key;
+  UsageOptions usage;
+  std::vector<std::string> journals;  // replay
+  bool quiet = false;                 // replay: only the last line
+};
+
+// Nothing: the program is to end with *exit_code (help was asked for, or the line was wrong; what
+// to say has been said).
+std::optional<Options> read_options(int argc, char** argv, int* exit_code);
+
+}  // namespace sluice::box
