@@ -68,13 +68,24 @@ void UvStream::on_read(uv_stream_t* stream, ssize_t count, const uv_buf_t* buffe
 // The sink may destroy the stream: each call of it is the last statement.
 void UvStream::read_done(ssize_t count, const char* bytes) {
   if (count > 0) return sink_->on_bytes({bytes, static_cast<size_t>(count)});
-  if (count == UV_EOF) {
+  const int code = count == UV_EOF ? error_behind_end() : static_cast<int>(count);
+  if (code == 0) {
     peer_ended_ = true;
     return sink_->on_end();
   }
-  if (state_ == State::open)
-    failure_ = uv_error("connection to " + peer_.text() + " broke", static_cast<int>(count));
+  if (state_ == State::open) failure_ = uv_error("connection to " + peer_.text() + " broke", code);
   report_failure();
+}
+
+// libuv 1.44 reports a reset that comes together with the last bytes (a short read, then POLLHUP)
+// as an end. The socket still knows: a cut transfer must not pass for a whole one.
+int UvStream::error_behind_end() const {
+  uv_os_fd_t descriptor = -1;
+  int error = 0;
+  socklen_t size = sizeof error;
+  if (uv_fileno(&socket_->handle, &descriptor) != 0) return 0;
+  if (::getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &error, &size) != 0) return 0;
+  return error == 0 ? 0 : uv_translate_sys_error(error);
 }
 
 void UvStream::write(std::string_view bytes) {

@@ -45,6 +45,7 @@ class UvStream final : public ports::ByteStream {
   void move_to(State next);
   void listen_to_peer();
   void read_done(ssize_t count, const char* bytes);
+  int error_behind_end() const;
   void send_waiting();
   void write_done(int status);
   void send_fin();

@@ -221,6 +221,8 @@ TEST_CASE("listen: destroyed inside on_accept; the accepted stream lives on") {
   REQUIRE(caller.stream != nullptr);
   REQUIRE(door.streams.size() == 1);
   door.streams[0]->start(end);
+  End near;
+  caller.stream->start(near);
   caller.stream->write("still here");
   world.settle();
   CHECK(end.heard == "still here");

@@ -25,7 +25,7 @@ struct World {
   UvDialer dialer{loop, clock, timers};
 
   // Until stop(); a test that hangs fails after `limit`.
-  void run(Duration limit = Duration::seconds(60)) {
+  void run(Duration limit = Duration::seconds(20)) {
     bool hung = false;
     const auto guard = timers.make([this, &hung] {
       hung = true;
