@@ -33,18 +33,18 @@ bool is_one_of(std::string_view name, const std::array<std::string_view, N>& lis
 }
 
 // Fields that a Connection field names belong to the hop as well.
-std::vector<std::string_view> named_by_connection(const ports::HttpFields& fields) {
-  std::vector<std::string_view> names;
+std::vector<std::string> named_by_connection(const ports::HttpFields& fields) {
+  std::vector<std::string> names;
   for (const ports::HttpField& field : fields) {
     if (!equal_ignoring_case(field.name, "connection")) continue;
-    for (const std::string_view name : split(field.value, ',')) names.push_back(trim(name));
+    for (const std::string& name : split(field.value, ',')) names.emplace_back(trim(name));
   }
   return names;
 }
 
-bool is_named(std::string_view name, const std::vector<std::string_view>& names) {
+bool is_named(std::string_view name, const std::vector<std::string>& names) {
   return std::any_of(names.begin(), names.end(),
-                     [name](std::string_view one) { return equal_ignoring_case(name, one); });
+                     [name](const std::string& one) { return equal_ignoring_case(name, one); });
 }
 
 }  // namespace
@@ -76,7 +76,7 @@ const char* name_of(Endpoint endpoint) {
 ports::HttpFields fields_for(const NodeTarget& target, const ports::HttpFields& from_client,
                              std::string_view upstream_id, bool stream) {
   ports::HttpFields fields;
-  const std::vector<std::string_view> hop = named_by_connection(from_client);
+  const std::vector<std::string> hop = named_by_connection(from_client);
   for (const ports::HttpField& field : from_client) {
     if (is_one_of(field.name, kHopByHop) || is_one_of(field.name, kStaysHere)) continue;
     if (starts_with_ignoring_case(field.name, "x-sluice-")) continue;
@@ -96,7 +96,7 @@ ports::HttpFields fields_for(const NodeTarget& target, const ports::HttpFields& 
 
 ports::HttpFields fields_for_client(const ports::HttpFields& from_node) {
   ports::HttpFields fields;
-  const std::vector<std::string_view> hop = named_by_connection(from_node);
+  const std::vector<std::string> hop = named_by_connection(from_node);
   for (const ports::HttpField& field : from_node) {
     if (is_one_of(field.name, kHopByHop) || is_one_of(field.name, kNotForClients)) continue;
     if (is_named(field.name, hop)) continue;
