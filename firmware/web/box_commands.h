@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -28,13 +27,14 @@ struct ProcessFigures {
   int64_t resident_bytes = -1;
 };
 
-enum class UsageBy { key, model, node, day };  // days are UTC
+enum class UsageBy { key, model, node, day };
 enum class UsageFormat { table, csv, json };
 
+// Days are those of the box's own time zone; the box reads and checks them.
 struct UsageQuery {
   UsageBy by = UsageBy::key;
-  std::optional<Date> from;  // included; nothing = from the beginning
-  std::optional<Date> to;    // not included any more; nothing = until now
+  std::string from_day;  // included, as a person wrote it, e.g. 2026-11-01; empty = the beginning
+  std::string to_day;    // included; empty = until now
   UsageFormat format = UsageFormat::table;
 };
 
@@ -57,7 +57,9 @@ class BoxCommands {
   virtual Result<void> unset_setting(std::string_view key, std::string_view author) = 0;
   virtual Result<void> reload(std::string_view author) = 0;   // reads the settings file again
   virtual std::string print_settings(bool origin) const = 0;  // YAML; no secrets
-  virtual void usage(const UsageQuery& query, UsageCallback done) = 0;  // `done` once, on the loop
+  virtual void usage(
+      const UsageQuery& query,
+      UsageCallback done) = 0;  // `done` once, on the loop; it may be called before usage() returns
 
   virtual BoxStatus status() const = 0;
   virtual ProcessFigures process() const = 0;

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <chrono>
 
 #include "firmware/base/text.h"
 
@@ -33,25 +32,6 @@ std::optional<size_t> place_of(std::string_view word,
     if (words[i] == word) return i;
   }
   return std::nullopt;
-}
-
-// The begin of a UTC day written as 2026-11-22.
-std::optional<Date> day_from_text(std::string_view text) {
-  if (text.size() != 10 || text[4] != '-' || text[7] != '-') return std::nullopt;
-  const auto year = to_integer(text.substr(0, 4));
-  const auto month = to_integer(text.substr(5, 2));
-  const auto day = to_integer(text.substr(8, 2));
-  if (!year || !month || !day || *year < 0 || *month < 1 || *day < 1) return std::nullopt;
-  const std::chrono::year_month_day date{std::chrono::year(static_cast<int>(*year)),
-                                         std::chrono::month(static_cast<unsigned>(*month)),
-                                         std::chrono::day(static_cast<unsigned>(*day))};
-  if (!date.ok()) return std::nullopt;
-  const int64_t days = std::chrono::sys_days(date).time_since_epoch().count();
-  return Date::from_us(days * 86'400 * 1'000'000);
-}
-
-Error bad_day(std::string_view name) {
-  return refused(fmt::format("{}= must be a day such as 2026-11-22 (UTC)", name));
 }
 
 }  // namespace
@@ -122,16 +102,8 @@ Result<UsageQuery> usage_query(const Query& query) {
   if (!format) return refused("format= must be table, csv or json");
   usage.by = static_cast<UsageBy>(*by);
   usage.format = static_cast<UsageFormat>(*format);
-  if (!query.get("from").empty()) {
-    usage.from = day_from_text(query.get("from"));
-    if (!usage.from) return bad_day("from");
-  }
-  if (!query.get("to").empty()) {
-    usage.to = day_from_text(query.get("to"));
-    if (!usage.to) return bad_day("to");
-    usage.to = *usage.to + Duration::seconds(86'400);
-  }
-  if (usage.from && usage.to && *usage.from >= *usage.to) return refused("from= is after to=");
+  usage.from_day = query.get("from");
+  usage.to_day = query.get("to");
   return usage;
 }
 

@@ -33,8 +33,8 @@ class Query {
   std::vector<std::pair<std::string, std::string>> pairs_;
 };
 
-// ?by=key|model|node|day&from=2026-11-01&to=2026-11-30&format=table|csv|json; days are UTC and both
-// included. Errors: refused.
+// ?by=key|model|node|day&from=2026-11-01&to=2026-11-30&format=table|csv|json; the days are passed
+// on as they are. Errors: refused.
 Result<UsageQuery> usage_query(const Query& query);
 
 }  // namespace sluice::web
