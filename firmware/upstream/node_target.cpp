@@ -37,7 +37,7 @@ std::vector<std::string> named_by_connection(const ports::HttpFields& fields) {
   std::vector<std::string> names;
   for (const ports::HttpField& field : fields) {
     if (!equal_ignoring_case(field.name, "connection")) continue;
-    for (const std::string& name : split(field.value, ',')) names.emplace_back(trim(name));
+    for (const std::string_view name : split(field.value, ',')) names.emplace_back(trim(name));
   }
   return names;
 }
