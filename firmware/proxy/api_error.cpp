@@ -24,7 +24,8 @@ void send_error(ports::HttpAnswer& answer, const ApiError& error, std::string_vi
   fields.add("content-type", "application/json");
   if (error.status == 401) fields.add("www-authenticate", "Bearer");
   if (error.retry_after) {
-    const int64_t seconds = std::max<int64_t>(1, (error.retry_after->as_ms() + 999) / 1000);
+    const int64_t seconds =
+        std::max<int64_t>(1, (error.retry_after->as_us() + 999'999) / 1'000'000);
     fields.add("retry-after", std::to_string(seconds));
   }
   if (!error.may_retry) fields.add("x-should-retry", "false");

@@ -1,6 +1,7 @@
 #include "firmware/proxy/rate_limit.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "firmware/base/check.h"
 
@@ -28,7 +29,8 @@ void RateLimit::fill(Bucket& bucket, int64_t per_minute, Instant now) {
 
 Duration RateLimit::time_until(const Bucket& bucket, double wanted, int64_t per_minute) {
   const double missing = std::min(wanted, static_cast<double>(per_minute)) - bucket.left;
-  return Duration::us(static_cast<int64_t>(missing * kMinuteUs / static_cast<double>(per_minute)));
+  const double us = missing * kMinuteUs / static_cast<double>(per_minute);
+  return Duration::us(static_cast<int64_t>(std::ceil(us)));  // not a moment before it is there
 }
 
 std::optional<LimitRefusal> RateLimit::enter(const std::string& key, const KeyLimits& limits,
