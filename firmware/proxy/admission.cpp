@@ -68,23 +68,30 @@ Tenant tenant_of(const identity::ApiKey& key, const AdmissionPolicy& policy) {
   return tenant;
 }
 
-std::optional<ApiError> tighten(Tenant& tenant, const ports::HttpFields& fields) {
-  if (const std::string* text = fields.find("x-sluice-data-class")) {
-    const auto wanted = govern::data_class_from_text(*text);
+std::optional<ApiError> tighten_by(Tenant& tenant, const ports::HttpField& field) {
+  if (equal_ignoring_case(field.name, "x-sluice-data-class")) {
+    const auto wanted = govern::data_class_from_text(field.value);
     if (!wanted) return bad_field("x-sluice-data-class", "open, internal or home-only");
     tenant.data_class = govern::stricter(tenant.data_class, *wanted);
-  }
-  if (const std::string* text = fields.find("x-sluice-priority")) {
-    const auto wanted = identity::priority_from_text(*text);
+  } else if (equal_ignoring_case(field.name, "x-sluice-priority")) {
+    const auto wanted = identity::priority_from_text(field.value);
     if (!wanted) return bad_field("x-sluice-priority", "low, normal or high");
     tenant.priority = std::min(tenant.priority, to_valve(*wanted));
-  }
-  if (const std::string* text = fields.find("x-sluice-deadline-ms")) {
-    const auto wanted = to_integer(*text);
+  } else if (equal_ignoring_case(field.name, "x-sluice-deadline-ms")) {
+    const auto wanted = to_integer(field.value);
     if (!wanted || *wanted < 1 || *wanted > kDeadlineMsMax) {
       return bad_field("x-sluice-deadline-ms", "a whole number of milliseconds from 1 to 86400000");
     }
     tenant.deadline = std::min(tenant.deadline, Duration::ms(*wanted));
+  }
+  return std::nullopt;
+}
+
+// Each field counts, not the first of a name only: a proxy on the way may have added a stricter
+// one.
+std::optional<ApiError> tighten(Tenant& tenant, const ports::HttpFields& fields) {
+  for (const ports::HttpField& field : fields) {
+    if (std::optional<ApiError> error = tighten_by(tenant, field)) return error;
   }
   return std::nullopt;
 }
