@@ -84,7 +84,9 @@ void AttemptRun::start(bool fresh_connection) {
                            fmt::format("{}-{:x}", order_.request_id, id_), order_.ask.stream);
   spec.body = upstream::body_for_node(order_.bytes, order_.body, upstream_model_, true);
   spec.timeouts.connect = world_.policy.connect_max;
-  spec.timeouts.first_byte = candidate_.first_byte_max;
+  // An earlier candidate has used up some of the time.
+  spec.timeouts.first_byte =
+      std::max(Duration::ms(1), std::min(order_.ask.deadline - sent_, candidate_.first_byte_max));
   spec.timeouts.idle = world_.policy.stream_idle_max;
   spec.timeouts.total = world_.policy.request_max;
   spec.fresh_connection = fresh_connection;
