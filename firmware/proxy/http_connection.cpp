@@ -32,7 +32,7 @@ void HttpConnection::start() {
 
 void HttpConnection::finish_soon() {
   closing_ = true;
-  if (state_ == State::idle) close();
+  if (state_ == State::idle) close_when_sent();
 }
 
 void HttpConnection::move_to(State state) {
@@ -118,7 +118,7 @@ void HttpConnection::refuse(int status, const std::string& why) {
   if (activity_ && !answer_ended_) {
     activity_->on_client_gone();
     answer_ended_ = true;
-    if (head_sent_) return close_after_answer();
+    if (head_sent_) return break_off();
   }
   head_sent_ = false;
   answer_ended_ = false;
@@ -134,6 +134,7 @@ void HttpConnection::send_head(int status, const ports::HttpFields& fields,
   head_sent_ = true;
   const bool old_client = parser_->head().minor_version == 0;
   chunked_ = !length && !old_client;
+  ends_with_close_ = !length && old_client && !bodyless_;
   if (!body_complete_ && parser_->head().has_body) keep_alive_ = false;  // the rest is not read
   if (closing_ || (!length && old_client)) keep_alive_ = false;
   output_ = fmt::format("HTTP/1.1 {} {}\r\n", status, ports::reason_phrase(status));
@@ -179,7 +180,15 @@ void HttpConnection::cut() {
   ENSURE(!answer_ended_);
   flush();
   answer_ended_ = true;
-  close_after_answer();
+  break_off();
+}
+
+// Where only the close tells the end of a body a FIN would pass for a whole answer.
+void HttpConnection::break_off() {
+  if (!ends_with_close_) return close_after_answer();
+  if (state_ == State::lingering || state_ == State::closed) return;
+  stream_->reset();
+  close();
 }
 
 // FIN after what is pending, then wait a little for the client's FIN: a close with unread input
@@ -191,6 +200,12 @@ void HttpConnection::close_after_answer() {
   linger_pending_ = stream_->pending_bytes() + 1;
   late_->start(kLingerMax);
   turn_->start(Duration());
+}
+
+// Closing takes what is pending with it.
+void HttpConnection::close_when_sent() {
+  if (stream_->pending_bytes() == 0) return close();
+  close_after_answer();
 }
 
 size_t HttpConnection::backlog_bytes() const { return stream_->pending_bytes() + output_.size(); }
@@ -206,7 +221,7 @@ void HttpConnection::on_turn() {
   activity_.reset();
   if (state_ == State::lingering) return;
   move_to(State::idle);
-  if (closing_) return close();
+  if (closing_) return close_when_sent();
   parser_->restart();
   late_->start(times_.idle_max);
   if (input_paused_) {
@@ -240,7 +255,8 @@ void HttpConnection::on_late() {
 
 void HttpConnection::on_end() {
   if (state_ == State::closed) return;
-  client_left();
+  if (activity_ && !answer_ended_) return client_left();
+  close_when_sent();  // it sends nothing more, but may still be reading
 }
 
 void HttpConnection::on_error(const Error&) {

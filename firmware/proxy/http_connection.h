@@ -3,7 +3,8 @@
 //
 // idle -> head -> body -> answering -> idle   (keep-alive)
 //   any -> lingering -> closed                the last answer is out: FIN, then wait for the
-//   client's any -> closed                             the client left, or broke the connection
+//                                             client's
+//   any -> closed                             the client left, or broke the connection
 // A FIN before the answer ended means that the client left.
 // Lifetime: the owner destroys it after on_closed, which comes in a turn of its own.
 #pragma once
@@ -67,6 +68,8 @@ class HttpConnection : public ports::ByteSink, public ports::HttpAnswer {
   void refuse(int status, const std::string& why);
   void flush();
   void close_after_answer();
+  void break_off();
+  void close_when_sent();
   void client_left();
   void close();
 
@@ -90,7 +93,8 @@ class HttpConnection : public ports::ByteSink, public ports::HttpAnswer {
   bool head_sent_ = false;
   bool answer_ended_ = false;
   bool chunked_ = false;
-  bool bodyless_ = false;  // the answer to a HEAD request
+  bool ends_with_close_ = false;  // the body, for an HTTP/1.0 client
+  bool bodyless_ = false;         // the answer to a HEAD request
   bool keep_alive_ = true;
   bool closing_ = false;  // after this answer
   size_t linger_pending_ = 0;
