@@ -82,7 +82,8 @@ void Exchange::on_body_end() {
   const Tokens out = ask_.output_tokens_max.count > 0 ? ask_.output_tokens_max
                                                       : world_.policy.valve.expected_output;
   const Tokens wanted = ask_.prompt_tokens + out;
-  const auto refusal = world_.limits.take_tokens(tenant_.key, tenant_.limits, wanted, arrived_);
+  const auto refusal =
+      world_.limits.take_tokens(tenant_.key, tenant_.limits, wanted, world_.clock.now());
   if (refusal) return fail(limit_error(*refusal, tenant_.limits));
   estimated_ = wanted;
   if (read_.stream && !world_.policy.keepalive_comment.is_zero()) {
@@ -127,7 +128,7 @@ void Exchange::hold(const valve::Plan&) {
   ticket.key = tenant_.key;
   ticket.priority = ask_.priority;
   ticket.cost = estimated_;
-  ticket.deadline = std::min(ask_.deadline, arrived_ + world_.policy.queue_wait_max);
+  ticket.deadline = std::min(ask_.deadline, world_.clock.now() + world_.policy.queue_wait_max);
   move_to(State::held);
   if (world_.room.enter(std::move(ticket), kind_of(ask_), *this)) return;
   fail({503, "server_error", "queue_full",
@@ -283,6 +284,7 @@ void Exchange::fail(const ApiError& error) {
   leave();
   if (!passing && !committed_) return send_error(answer_, error, request_id_);
   const bool stream = committed_ || (attempt_ && attempt_->is_event_stream());
+  if (stream && passing) answer_.send_body("\n\n");  // ends an event that broke off
   if (stream) answer_.send_body(error_event(error));
   answer_.cut();
 }
