@@ -12,6 +12,7 @@ from .tree import Violation, includes
 
 FLAGS = ["-std=c++20", "-I.", "-Wall", "-Wextra", "-Werror", "-O0"]
 TIDY = "clang-tidy-14"
+TIDY_FLAGS = ["--extra-arg=-Wno-unknown-warning-option"]  # the database speaks g++
 PROBLEM = re.compile(r"^(.+?):(\d+):\d+: (?:fatal )?(?:error|warning): (.*)$", re.MULTILINE)
 
 
@@ -56,7 +57,7 @@ def problems(root, rule, path, output, do):
         file = os.path.relpath(os.path.join(root, m.group(1)), root)
         hits[(file, int(m.group(2)))] = m.group(3)
     if not hits:
-        hits[(path, 1)] = "the compiler failed: " + output.strip()[-300:]
+        hits[(path, 1)] = "the compiler failed: " + " ".join(output.split())[-300:]
     return [Violation(file, line, rule, what, do) for (file, line), what in hits.items()]
 
 
@@ -102,7 +103,7 @@ def tidy(tree):
     paths.sort(key=lambda p: -len(tree.text(p)))
     print(f"check: {len(paths)} files for {TIDY}", flush=True)
     return run_all(passed, "clang-tidy", paths,
-                   lambda p: [TIDY, "--quiet", "-p", "build/debug", p],
+                   lambda p: [TIDY, "--quiet", "-p", "build/debug", *TIDY_FLAGS, p],
                    "mend it, or NOLINT(check) with the reason beside it")
 
 
