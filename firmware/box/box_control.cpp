@@ -3,6 +3,7 @@
 
 #include "drivers/os/descriptors.h"
 #include "firmware/box/box_parts.h"
+#include "firmware/box/usage_days.h"
 #include "firmware/meter/usage_query.h"
 #include "firmware/settings/describe.h"
 #include "firmware/settings/print.h"
@@ -118,7 +119,10 @@ Result<void> Box::unset_setting(std::string_view key, std::string_view author) {
 void Box::usage(const web::UsageQuery& query, web::UsageCallback done) {
   const meter::UsageBy by = usage_by(query.by);
   const meter::UsageFormat format = usage_format(query.format);
-  stored_->store->query(meter::usage_query({by, query.from, query.to, Duration()}),
+  const Result<meter::UsageQuestion> question =
+      usage_question(by, query.from_day, query.to_day);
+  if (!question) return done(question.error());
+  stored_->store->query(meter::usage_query(*question),
                         meter::kUsageRowsMax,
                         [by, format, done = std::move(done)](Result<ports::SqlRows> rows) {
                           if (!rows) return done(rows.error());

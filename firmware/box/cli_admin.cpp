@@ -8,6 +8,7 @@
 #include "firmware/base/text.h"
 #include "firmware/box/admin_client.h"
 #include "firmware/box/cli.h"
+#include "firmware/box/usage_days.h"
 #include "firmware/identity/key_store.h"
 #include "firmware/meter/usage_query.h"
 #include "firmware/ports/json.h"
@@ -158,21 +159,12 @@ int usage(const Options& options, const LoadedSettings& loaded) {
     return complain({ErrorKind::refused, "usage",
                      "--by is key, model, node or day; --format is table, csv or json"});
   }
-  meter::UsageQuestion question;
-  question.by = *by;
-  if (!options.usage.from.empty()) {
-    const Result<Date> from = meter::parse_day(options.usage.from, Duration());
-    if (!from) return complain(from.error());
-    question.from = *from;
-  }
-  if (!options.usage.to.empty()) {
-    const Result<Date> to = meter::parse_day(options.usage.to, Duration());
-    if (!to) return complain(to.error());
-    question.to = *to + Duration::seconds(24 * 3600);  // the last day is part of it
-  }
+  const Result<meter::UsageQuestion> question =
+      usage_question(*by, options.usage.from, options.usage.to);
+  if (!question) return complain(question.error());
   const std::string ledger = loaded.effective.settings.start.state_dir + "/ledger.db";
   const Result<ports::SqlRows> rows =
-      drivers::SqliteStore::query_now(ledger, meter::usage_query(question), meter::kUsageRowsMax);
+      drivers::SqliteStore::query_now(ledger, meter::usage_query(*question), meter::kUsageRowsMax);
   if (!rows) return complain(rows.error());
   say(meter::format_usage(*rows, *by, *format));
   return 0;

@@ -57,6 +57,7 @@ void NodeState::reserve(const Flight& flight, Instant now) {
   open.ahead = prefill_backlog_;
   const bool added = flights_.emplace(flight.id, open).second;
   ENSURE(added);
+  peak_ = std::max(peak_, in_flight());
   if (profile_.requests_per_minute > 0) {
     sent_lately_.push_back(now);
     const auto keep = static_cast<size_t>(profile_.requests_per_minute);
@@ -171,7 +172,9 @@ void NodeState::read(const EngineReading& reading, Instant now) {
   ever_read_ = true;
   const int running = static_cast<int>(std::lround(reading.running.value_or(0)));
   waiting_ = static_cast<int>(std::lround(reading.waiting.value_or(0)));
-  others_ = std::max(0, running + waiting_ - in_flight());
+  others_ = std::max(0, running + waiting_ - std::max(peak_, peak_before_));
+  peak_before_ = peak_;
+  peak_ = in_flight();
   if (reading.limit && *reading.limit >= 1) engine_slots_ = static_cast<int>(*reading.limit);
 }
 

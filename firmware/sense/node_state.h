@@ -144,6 +144,10 @@ class NodeState {
 
   EngineReading reading_;
   Instant read_at_;
+  // Most of our own requests at a time since the last reading, and in the gap before it: the engine
+  // counted when it was asked, we compare when the answer has come.
+  int peak_ = 0;
+  int peak_before_ = 0;
   bool ever_read_ = false;
   int others_ = 0;
   int waiting_ = 0;

@@ -10,6 +10,8 @@ namespace {
 // Below this variance (in tokens squared) prompts are too alike to tell a slope from a base.
 constexpr double kSpreadMin = 64.0 * 64.0;
 constexpr double kWeightMin = 8;
+// The least slope that is told: a prefill too fast to be seen is still a measured one.
+constexpr double kSlopeMin = 0.1;
 
 }  // namespace
 
@@ -32,7 +34,7 @@ double TtftFit::us_per_token() const {
   const double variance = tokens_tokens_ / weight_ - mean_x * mean_x;
   if (variance < kSpreadMin) return 0;
   const double slope = (tokens_us_ / weight_ - mean_x * mean_y) / variance;
-  return std::max(0.0, slope);
+  return std::max(kSlopeMin, slope);
 }
 
 Duration TtftFit::base(bool idle, Instant now) const {

@@ -7,16 +7,23 @@ namespace sluice::valve {
 
 namespace {
 
-// Two points of the curve closer together than this say nothing about its slope.
-constexpr int kSlopeSpanMin = 2;
+// A rise smaller than this share is noise: the curve is taken as flat beyond it.
+constexpr double kRiseMin = 0.02;
 // A cloud node's curve is followed this many times beyond the greatest measured concurrency.
 constexpr int kExtrapolationMax = 2;
+// No curve is followed beyond this: the search for the line is short, whatever a node claims.
+constexpr int kFollowedMax = 16384;
 
-double slope_us(const TpotPoint& low, const TpotPoint& high) {
-  const int span = high.concurrency - low.concurrency;
-  if (span < kSlopeSpanMin) return 0;
-  const double rise = static_cast<double>((high.tpot - low.tpot).as_us());
-  return std::max(0.0, rise / span);
+// Of the curve's end, in microseconds per request: from the last point that lies clearly below the
+// end to the end.
+double end_slope_us(const std::vector<TpotPoint>& points) {
+  const TpotPoint& end = points.back();
+  for (auto low = points.rbegin() + 1; low != points.rend(); ++low) {
+    if (low->tpot > end.tpot.scaled(1 - kRiseMin)) continue;
+    const double rise = static_cast<double>((end.tpot - low->tpot).as_us());
+    return rise / std::max(1, end.concurrency - low->concurrency);
+  }
+  return 0;
 }
 
 // How far the engine is known, or believed, to bear concurrency; 0 = without bound.
@@ -70,8 +77,7 @@ Duration tpot_at(const NodeView& node, int concurrency) {
     const int64_t span = high.concurrency - low->concurrency;
     return low->tpot + (high.tpot - low->tpot) * (concurrency - low->concurrency) / span;
   }
-  const size_t count = node.tpot.size();
-  const double slope = count < 2 ? 0 : slope_us(node.tpot[count - 2], node.tpot[count - 1]);
+  const double slope = end_slope_us(node.tpot);
   const int beyond = concurrency - node.tpot.back().concurrency;
   return node.tpot.back().tpot + Duration::us(static_cast<int64_t>(slope * beyond));
 }
@@ -84,7 +90,8 @@ int line_of(const NodeView& node, Duration tpot_max, const Policy& policy, Bound
   if (line > 0) which = Bound::untried;
   if (!tpot_max.is_zero() && !node.tpot.empty()) {
     const Duration wanted = tpot_max.scaled(policy.margin);
-    const int last = line > 0 ? line : node.tpot.back().concurrency * kExtrapolationMax;
+    const int measured = std::min(node.tpot.back().concurrency, kFollowedMax);
+    const int last = line > 0 ? std::min(line, kFollowedMax) : measured * kExtrapolationMax;
     int fits = 0;
     while (fits < last && tpot_at(node, fits + 1) <= wanted) ++fits;
     if (fits < last) {
