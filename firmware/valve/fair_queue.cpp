@@ -6,7 +6,7 @@ namespace sluice::valve {
 
 bool FairQueue::push(Ticket ticket) {
   if (waiting_.size() >= length_max_ || waiting_.contains(ticket.id)) return false;
-  double& finish = finish_tag_[ticket.key];
+  double& finish = finish_tag_[{ticket.priority, ticket.key}];
   Waiting entry;
   entry.start_tag = std::max(virtual_time_[ticket.priority], finish);
   entry.arrival = arrivals_++;

@@ -12,6 +12,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "firmware/base/time.h"
@@ -62,7 +63,8 @@ class FairQueue {
   size_t length_max_;
   uint64_t arrivals_ = 0;
   std::map<Priority, double> virtual_time_;
-  std::map<std::string, double> finish_tag_;  // of keys with something waiting or just served
+  // Of keys with something waiting or just served; the tags of two priorities do not compare.
+  std::map<std::pair<Priority, std::string>, double> finish_tag_;
   std::map<uint64_t, Waiting> waiting_;
 };
 
