@@ -121,11 +121,9 @@ concept Whole = std::is_integral_v<T>;
 int64_t to_whole(Duration v) { return v.as_us(); }
 int64_t to_whole(Instant v) { return v.as_us(); }
 int64_t to_whole(Tokens v) { return v.count; }
-int64_t to_whole(NodeId v) { return v.index; }
 void from_whole(int64_t n, Duration& v) { v = Duration::us(n); }
 void from_whole(int64_t n, Instant& v) { v = Instant::from_us(n); }
 void from_whole(int64_t n, Tokens& v) { v.count = n; }
-void from_whole(int64_t n, NodeId& v) { v.index = static_cast<uint8_t>(n); }
 
 class Writer {
  public:
@@ -141,6 +139,7 @@ class Writer {
     number(value);
   }
   void field(const char* name, NodeSet value) { field(name, value.bits()); }
+  void field(const char* name, NodeId node) { field(name, static_cast<int>(node.index)); }
   void field(const char* name, const std::string& text) {
     begin(name);
     for (const char c : text) {
@@ -220,6 +219,12 @@ class Reader {
     field(name, bits);
     value = NodeSet::from_bits(bits);
   }
+  void field(const char* name, NodeId& value) {
+    int index = 0;
+    field(name, index);
+    if (index < 0 || index >= kNodesMax) return fail(name, "is out of range");
+    value.index = static_cast<uint8_t>(index);
+  }
   void field(const char* name, std::string& value) {
     const std::string_view text = text_of(name);
     value.clear();
@@ -286,6 +291,11 @@ Error broken(const std::string& what) {
   return {ErrorKind::broken, "journal", "not a decision that can be replayed: " + what};
 }
 
+std::string misplaced(const char* word, const Reader& reader) {
+  if (!reader.fault().empty()) return reader.fault();
+  return std::string("\"") + word + "\" is missing";
+}
+
 std::string policy_fields(Policy policy) {
   std::string text;
   Writer writer(text);
@@ -304,9 +314,9 @@ Result<std::optional<Decision>> read_decision(Reader& reader,
   reader.number(reader.word(), "draw", decision.draw.value);
   if (reader.word() != "ask") return broken("\"ask\" is missing");
   fields(reader, decision.ask);
-  if (reader.word() != "view") return broken("\"view\" is missing, or " + reader.fault());
+  if (reader.word() != "view") return broken(misplaced("view", reader));
   fields(reader, decision.view);
-  if (reader.word() != "plan") return broken("\"plan\" is missing, or " + reader.fault());
+  if (reader.word() != "plan") return broken(misplaced("plan", reader));
   fields(reader, decision.plan);
   if (!reader.fault().empty()) return broken(reader.fault());
   if (!reader.at_end()) return broken("text after the last field");
