@@ -2,9 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace sluice::valve {
 
 namespace {
+
+constexpr double kLevelSaid = 1000;  // beyond it a level is said as this
 
 const NodeView* find_node(const View& view, NodeId id) {
   for (const NodeView& node : view.nodes) {
@@ -16,7 +20,7 @@ const NodeView* find_node(const View& view, NodeId id) {
 // The local node whose level the plan speaks of: the least loaded one that was surveyed.
 std::string water(const Plan& plan, Language language) {
   if (plan.line == 0) return "";
-  const int percent = static_cast<int>(plan.level * 100 + 0.5);
+  const int percent = static_cast<int>(std::min(plan.level, kLevelSaid) * 100 + 0.5);
   return language == Language::en
              ? fmt::format(" (water level {} % of a line at {})", percent, plan.line)
              : fmt::format("（水位 {} %，溢出线为 {} 个并发）", percent, plan.line);
