@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 namespace sluice::valve {
 
@@ -39,15 +40,30 @@ Money cost_of(const NodeView& node, const Ask& ask, const Policy& policy) {
           static_cast<int64_t>(carbon_nano)};
 }
 
+// What this node drew: the finalizer of SplitMix64 (Steele, Lea and Flood, 2014).
+uint64_t lot(const NodeView& node, Draw draw) {
+  uint64_t z = draw.value + (node.id.index + 1) * 0x9E3779B97F4A7C15ull;
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
+  return z ^ (z >> 31);
+}
+
 // A node in slow start takes `share` of what would be its own: the draw says whose turn it is.
 bool skips_turn(const NodeView& node, Draw draw) {
   if (node.health != Health::slow_start) return false;
-  const uint64_t mixed = (draw.value ^ node.id.index) * 0x9E3779B97F4A7C15ull;
-  return static_cast<double>(mixed >> 11) * 0x1p-53 > node.share;
+  return static_cast<double>(lot(node, draw) >> 11) * 0x1p-53 > node.share;
 }
 
-uint64_t tie_break(const Choice& choice, Draw draw) {
-  return (draw.value + choice.node->id.index) * 0x9E3779B97F4A7C15ull;
+bool fits(const Choice& choice) { return choice.forecast.level <= 1 && !choice.late; }
+
+// Whether `a` goes before `b` whatever they cost: what keeps the level, and of that what has
+// answered before. Nothing: they are alike in this.
+std::optional<bool> goes_before(const Choice& a, const Choice& b) {
+  if (fits(a) != fits(b)) return fits(a);
+  const bool a_unknown = a.node->health == Health::unknown;
+  const bool b_unknown = b.node->health == Health::unknown;
+  if (fits(a) && a_unknown != b_unknown) return b_unknown;
+  return std::nullopt;
 }
 
 Field survey(const Ask& ask, const View& view, const Policy& policy, Draw draw) {
@@ -55,6 +71,7 @@ Field survey(const Ask& ask, const View& view, const Policy& policy, Draw draw) 
   for (const NodeView& node : view.nodes) {
     if (!ask.may_use.has(node.id)) continue;
     const bool local = node.place == Place::local;
+    if (!local && ask.stays_home) continue;  // whatever may_use says
     (local ? field.any_local : field.any_cloud) = true;
     if (!is_usable(node)) continue;
     Choice choice{&node, forecast(node, ask, policy, view.now), cost_of(node, ask, policy),
@@ -62,16 +79,19 @@ Field survey(const Ask& ask, const View& view, const Policy& policy, Draw draw) 
     (local ? field.locals : field.clouds).push_back(choice);
   }
   std::sort(field.locals.begin(), field.locals.end(), [](const Choice& a, const Choice& b) {
+    if (const auto before = goes_before(a, b)) return *before;
     if (a.forecast.level != b.forecast.level) return a.forecast.level < b.forecast.level;
+    const int a_running = a.forecast.concurrency;
+    const int b_running = b.forecast.concurrency;
+    if (a_running != b_running) return a_running < b_running;  // alike while the curve is flat
     return a.node->id < b.node->id;
   });
   std::sort(field.clouds.begin(), field.clouds.end(), [&](const Choice& a, const Choice& b) {
-    const bool a_fits = a.forecast.level <= 1 && !a.late;
-    const bool b_fits = b.forecast.level <= 1 && !b.late;
-    if (a_fits != b_fits) return a_fits;
-    if (!a_fits && a.forecast.level != b.forecast.level) return a.forecast.level < b.forecast.level;
+    if (const auto before = goes_before(a, b)) return *before;
+    if (!fits(a) && a.forecast.level != b.forecast.level)
+      return a.forecast.level < b.forecast.level;
     if (a.cost != b.cost) return a.cost < b.cost;
-    return tie_break(a, draw) < tie_break(b, draw);
+    return lot(*a.node, draw) < lot(*b.node, draw);
   });
   return field;
 }
@@ -134,7 +154,6 @@ bool waiting_is_pointless(const Choice& local) {
 Plan overflow(Plan plan, const Field& field, const Ask& ask, const View& view,
               const Policy& policy) {
   if (!field.any_local) {
-    plan.overflowing = false;
     return send(plan, Reason::no_local, field.clouds, {}, ask, view, policy);
   }
   if (field.locals.empty()) {
@@ -145,9 +164,9 @@ Plan overflow(Plan plan, const Field& field, const Ask& ask, const View& view,
   if (here.level > 1 && here.crowd_level <= 1 && there.ttft >= here.ttft) {
     return send(plan, Reason::cloud_no_better, field.locals, field.clouds, ask, view, policy);
   }
-  const bool fits = here.level <= 1;
-  plan.overflowing = here.crowd_level > 1 || (view.overflowing && fits);
-  const Reason reason = fits ? Reason::local_draining : reason_of(here);
+  const bool local_fits = here.level <= 1;
+  plan.overflowing = here.crowd_level > 1 || (view.overflowing && local_fits);
+  const Reason reason = local_fits ? Reason::local_draining : reason_of(here);
   return send(plan, reason, field.clouds, field.locals, ask, view, policy);
 }
 
@@ -180,7 +199,7 @@ Plan stay(Plan plan, const Field& field, const Ask& ask, const View& view, const
 
 Plan decide(const Ask& ask, const View& view, const Policy& policy, Draw draw) {
   Plan plan;
-  plan.overflowing = view.overflowing;
+  plan.overflowing = view.overflowing && policy.overflow;
   if (view.now >= ask.deadline) return end(plan, Verdict::refuse, Reason::past_deadline);
   const Field field = survey(ask, view, policy, draw);
   if (!field.any_local && !field.any_cloud) {
@@ -191,9 +210,10 @@ Plan decide(const Ask& ask, const View& view, const Policy& policy, Draw draw) {
     const Forecast& best = field.locals.front().forecast;
     plan.level = best.level;
     plan.line = best.line;
-    const bool fits = best.level <= 1;
-    if (fits && !(cloud_can && is_draining(best, view, policy))) {
-      plan.overflowing = false;
+    const bool draining = policy.overflow && is_draining(best, view, policy);
+    const bool cloud_fits = cloud_can && fits(field.clouds.front());
+    if (best.level <= 1 && !(draining && cloud_fits)) {
+      plan.overflowing = draining;  // one that must stay home does not close it for the others
       const std::vector<Choice> none;
       return send(plan, Reason::local_fits, field.locals, cloud_can ? field.clouds : none, ask,
                   view, policy);
