@@ -20,9 +20,9 @@ constexpr std::array<std::string_view, 9> kHopByHop = {"connection",
                                                        "transfer-encoding",
                                                        "upgrade"};
 // What belongs to this connection, to this site, or to us.
-constexpr std::array<std::string_view, 10> kStaysHere = {
-    "host",      "content-length", "expect",       "accept-encoding", "authorization",
-    "x-api-key", "cookie",         "x-request-id", "forwarded",       "api-key"};
+constexpr std::array<std::string_view, 11> kStaysHere = {
+    "host",   "content-length", "expect",    "accept-encoding", "authorization", "x-api-key",
+    "cookie", "x-request-id",   "forwarded", "api-key",         "x-real-ip"};
 constexpr std::array<std::string_view, 3> kNotForClients = {"content-length", "set-cookie",
                                                             "x-request-id"};
 
@@ -45,6 +45,15 @@ std::vector<std::string> named_by_connection(const ports::HttpFields& fields) {
 bool is_named(std::string_view name, const std::vector<std::string>& names) {
   return std::any_of(names.begin(), names.end(),
                      [name](const std::string& one) { return equal_ignoring_case(name, one); });
+}
+
+// Providers give their base URL with or without the version of their API: ".../v1", "/api/v3",
+// "/api/paas/v4", "/v1beta/openai".
+bool names_version(std::string_view base_path) {
+  const std::vector<std::string_view> segments = split(base_path, '/');
+  return std::any_of(segments.begin(), segments.end(), [](std::string_view one) {
+    return one.size() >= 2 && one[0] == 'v' && one[1] >= '0' && one[1] <= '9';
+  });
 }
 
 }  // namespace
@@ -99,6 +108,7 @@ ports::HttpFields fields_for_client(const ports::HttpFields& from_node) {
   const std::vector<std::string> hop = named_by_connection(from_node);
   for (const ports::HttpField& field : from_node) {
     if (is_one_of(field.name, kHopByHop) || is_one_of(field.name, kNotForClients)) continue;
+    if (starts_with_ignoring_case(field.name, "x-sluice-")) continue;  // of a box behind this one
     if (is_named(field.name, hop)) continue;
     fields.add(field.name, field.value);
   }
@@ -107,9 +117,8 @@ ports::HttpFields fields_for_client(const ports::HttpFields& from_node) {
 
 std::string target_path(const NodeTarget& target, Endpoint endpoint) {
   std::string_view path = path_of(endpoint);
-  // Providers give their base URL with or without the version: ".../v1" is not doubled.
   const std::string_view base = target.origin.base_path;
-  if (base.size() >= 3 && base.substr(base.size() - 3) == "/v1") path.remove_prefix(3);
+  if (names_version(base)) path.remove_prefix(3);  // "/v1"
   return std::string(base) + std::string(path);
 }
 
