@@ -67,9 +67,8 @@ std::string_view AnswerFilter::finish() {
   new_tokens_ = 0;
   if (passes_unread_) return {};
   if (is_event_stream_) {
-    if (edits_.any())
-      out_.append(events_.rest());  // a stream that ends inside an event: the client sees that too
-    return out_;
+    if (const std::optional<SseEvent> event = events_.unfinished()) take_event(*event);
+    return edits_.any() ? std::string_view(out_) : std::string_view();
   }
   look_at_tail();
   if (edits_.renames()) append_renamed(kept_);
@@ -113,7 +112,8 @@ void AnswerFilter::look_at_tail() {
 void AnswerFilter::append_renamed(std::string_view raw) {
   const size_t at = find_value(raw, "model");
   const std::string_view value = at == kNone ? std::string_view() : string_at(raw, at);
-  if (value.empty() || value != ports::write_json_string(edits_.upstream_model)) {
+  const Result<std::string> name = ports::read_json_string(value);
+  if (!name || *name != edits_.upstream_model) {
     out_.append(raw);
     return;
   }

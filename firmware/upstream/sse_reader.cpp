@@ -91,4 +91,9 @@ std::optional<SseEvent> SseReader::next() {
   return event;
 }
 
+std::optional<SseEvent> SseReader::unfinished() const {
+  if (rest().empty()) return std::nullopt;
+  return read_event(rest());
+}
+
 }  // namespace sluice::upstream

@@ -23,6 +23,9 @@ class SseReader {
 
   void feed(std::string_view bytes);
   std::optional<SseEvent> next();  // nothing: no whole event is there
+  // What is left when the stream has ended: an event whose empty line never came. Nothing if no
+  // bytes are left. Browsers drop it; clients that read line by line do not.
+  std::optional<SseEvent> unfinished() const;
   // Bytes of an unfinished event. Beyond kEventMax the stream is not what it says it is.
   std::string_view rest() const { return std::string_view(buffer_).substr(begin_); }
   bool is_too_long() const { return buffer_.size() - begin_ > kEventMax; }
