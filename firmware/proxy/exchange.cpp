@@ -209,8 +209,11 @@ void Exchange::on_quiet() {
 
 void Exchange::on_attempt_head(const ports::HttpResponseHead& head) { node_head_ = head; }
 
+// After a comment the client reads a stream: an answer in one piece cannot stand in it.
+bool Exchange::cannot_pass() const { return committed_ && !attempt_->is_event_stream(); }
+
 void Exchange::on_attempt_body(std::string_view bytes) {
-  if (state_ == State::done) return;
+  if (state_ == State::done || cannot_pass()) return;
   if (state_ == State::sending) {
     move_to(State::passing);
     if (!committed_) {
@@ -235,6 +238,14 @@ void Exchange::on_drained() {
 void Exchange::on_attempt_end(AttemptVerdict verdict) {
   if (state_ == State::done) return;
   used_ = used_ + attempt_->tokens_used();
+  if (verdict.served && cannot_pass()) {
+    return fail({502,
+                 "server_error",
+                 "not_a_stream",
+                 "the node answered in one piece where a stream was asked for",
+                 {},
+                 true});
+  }
   if (verdict.served) return finish_served();
   ended_ = std::move(verdict);
   if (!turn_) turn_ = world_.timers.make([this] { on_turn(); });

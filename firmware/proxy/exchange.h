@@ -52,6 +52,7 @@ class Exchange : public ports::HttpActivity, public AttemptSink, public Waiter {
   void on_turn();
   void on_quiet();
   void send_stream_head();
+  bool cannot_pass() const;
   void finish_served();
   void fail(const ApiError& error);
   void fail_with_node_body(AttemptVerdict verdict);

@@ -232,6 +232,18 @@ TEST_CASE("exchange: after a comment a node's refusal is told as an event") {
   finish(w);
 }
 
+TEST_CASE("exchange: after a comment an answer in one piece is not put into the stream") {
+  World w;
+  Client& client = w.ask("key-internal", kStream);
+  w.pass(Duration::seconds(15));
+  w.local().last().answer(200, R"({"choices":[]})");
+  w.settle();
+  CHECK(client.was_cut);
+  CHECK(client.body.starts_with(": waiting\n\ndata: {\"error\":"));
+  CHECK(contains(client.body, "\"not_a_stream\""));
+  finish(w);
+}
+
 TEST_CASE("exchange: no comment stands among the bytes of an answer") {
   World w;
   Client& client = w.ask("key-internal", kStream);
