@@ -40,8 +40,9 @@ struct Wire {
 
 class FakeStream : public ports::ByteStream {
  public:
-  explicit FakeStream(std::shared_ptr<Wire> wire) : wire_(std::move(wire)) {
-    peer_.host = "192.0.2.7";
+  explicit FakeStream(std::shared_ptr<Wire> wire, std::string host = "192.0.2.7")
+      : wire_(std::move(wire)) {
+    peer_.host = std::move(host);
     peer_.port = 4711;
   }
   ~FakeStream() override { wire_->closed = true; }

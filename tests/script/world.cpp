@@ -76,6 +76,10 @@ Client& World::open(std::string_view secret, std::vector<ports::HttpField> field
   head.content_length = length;
   head.fields.add("authorization", fmt::format("Bearer {}", secret));
   for (const ports::HttpField& field : fields) head.fields.add(field.name, field.value);
+  return open_head(head);
+}
+
+Client& World::open_head(const ports::HttpRequestHead& head) {
   Client& client = clients.emplace_back(clock, timers, trace, static_cast<int>(clients.size()));
   client.activity = front_.open(head, {}, client);
   return client;
@@ -132,6 +136,9 @@ void World::check() {
                                               [](const NodeCall& call) { return call.is_live(); }));
   }
   must(live >= unended, "an attempt is counted as running without a call");
+  const auto open_clients =
+      std::count_if(clients.begin(), clients.end(), [](const Client& c) { return !c.is_over(); });
+  must(live <= static_cast<size_t>(open_clients), "a call outlives its exchange");
   must(room.length() <= kQueueMax, "the queue is beyond its bound");
   for (const Client& client : clients) must(client.fault.empty(), client.fault);
 }

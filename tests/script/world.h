@@ -42,6 +42,7 @@ class World {
 
   explicit World(uint64_t seed = 1, int local_slots = 0);
 
+  Client& open_head(const ports::HttpRequestHead& head);
   // A request whose head has been read; the test sends its body.
   Client& open(std::string_view secret, std::vector<ports::HttpField> fields = {},
                std::optional<uint64_t> length = std::nullopt);
