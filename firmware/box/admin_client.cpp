@@ -76,8 +76,8 @@ Error error_of(const AdminAnswer& answer) {
   const Result<ports::JsonValue> json = ports::parse_json(answer.body);
   const ports::JsonValue* error = json ? json->find("error") : nullptr;
   if (error != nullptr) return {ErrorKind::refused, "admin", std::string(error->text("message"))};
-  return {ErrorKind::broken, "admin", fmt::format("the daemon answered with status {}",
-                                                  answer.status)};
+  return {ErrorKind::broken, "admin",
+          fmt::format("the daemon answered with status {}", answer.status)};
 }
 
 }  // namespace sluice::box

@@ -51,17 +51,18 @@ Result<void> Box::start() {
   // A connection of a client needs one to a node.
   const int64_t wanted = 2 * settings().live.limits.connections_max + kDescriptorsForOurselves;
   if (descriptors && *descriptors < wanted) {
-    log_.warning("box", "only {} descriptors are allowed, limits.connections_max asks for {}; raise "
-                 "LimitNOFILE or lower the setting", *descriptors, wanted);
+    log_.warning("box",
+                 "only {} descriptors are allowed, limits.connections_max asks for {}; raise "
+                 "LimitNOFILE or lower the setting",
+                 *descriptors, wanted);
   }
   if (Result<void> ok = take_state_folder(); !ok) return ok;
   if (Result<void> ok = open_stores(); !ok) return ok;
   Result<std::map<std::string, sense::EngineFacts>> engines = embedded_engine_facts();
   if (!engines) return engines.error();
-  nodes_ = std::make_unique<NodeBook>(
-      NodeBookPorts{loop_, plain_http_, files_, timers_, clock_, *probe_random_, senses_, room_,
-                    log_},
-      std::move(*engines));
+  nodes_ = std::make_unique<NodeBook>(NodeBookPorts{loop_, plain_http_, files_, timers_, clock_,
+                                                    *probe_random_, senses_, room_, log_},
+                                      std::move(*engines));
   const Result<std::string> token = read_admin_token();
   if (!token) return token.error();
   serving_ = std::make_unique<Serving>(*this, *token);

@@ -119,16 +119,14 @@ Result<void> Box::unset_setting(std::string_view key, std::string_view author) {
 void Box::usage(const web::UsageQuery& query, web::UsageCallback done) {
   const meter::UsageBy by = usage_by(query.by);
   const meter::UsageFormat format = usage_format(query.format);
-  const Result<meter::UsageQuestion> question =
-      usage_question(by, query.from_day, query.to_day);
+  const Result<meter::UsageQuestion> question = usage_question(by, query.from_day, query.to_day);
   if (!question) return done(question.error());
-  stored_->store->query(meter::usage_query(*question),
-                        meter::kUsageRowsMax,
-                        [by, format, done = std::move(done)](Result<ports::SqlRows> rows) {
-                          if (!rows) return done(rows.error());
-                          done(web::UsageText{meter::format_usage(*rows, by, format),
-                                              content_type(format)});
-                        });
+  stored_->store->query(
+      meter::usage_query(*question), meter::kUsageRowsMax,
+      [by, format, done = std::move(done)](Result<ports::SqlRows> rows) {
+        if (!rows) return done(rows.error());
+        done(web::UsageText{meter::format_usage(*rows, by, format), content_type(format)});
+      });
 }
 
 std::string Box::print_settings(bool origin) const {

@@ -41,7 +41,7 @@ Box::Serving::Serving(Box& box, std::string admin_token)
             box.log_,
             proxy_policy(box.settings()),
             {}},
-      web{box.clock_, box.calendar_,       box.timers_,       box.senses_, decisions,
+      web{box.clock_, box.calendar_,      box.timers_,       box.senses_, decisions,
           box.room_,  box.stored_->meter, box.stored_->keys, box},
       metrics(web),
       api(world, metrics),

@@ -14,8 +14,8 @@ namespace {
 constexpr Bytes kSecretFileMax{16 * 1024};
 
 Result<std::string> checked(std::string secret, const std::string& source) {
-  const bool printable = std::all_of(secret.begin(), secret.end(),
-                                     [](char c) { return c > ' ' && c < 0x7f; });
+  const bool printable =
+      std::all_of(secret.begin(), secret.end(), [](char c) { return c > ' ' && c < 0x7f; });
   if (secret.empty() || !printable) {
     return Error{ErrorKind::refused, "credential",
                  fmt::format("{} must hold one key without blanks on its first line", source)};

@@ -84,8 +84,8 @@ Result<void> NodeBook::configure(const settings::Settings& settings,
     profiles.push_back(node_profile(node, settings));
   }
   const Duration tpot_max = proxy_policy(settings).admission.levels.at("default").tpot_max;
-  Result<void> known = ports_.senses.configure(profiles, sense_times(settings),
-                                               valve_policy(settings), tpot_max);
+  Result<void> known =
+      ports_.senses.configure(profiles, sense_times(settings), valve_policy(settings), tpot_max);
   if (!known) return known;
   for (auto& [name, watch] : watches_) watch->stop();
   for (const Plan& plan : plans) {

@@ -51,15 +51,18 @@ void NodeWatch::on_health(bool alive, std::string_view why) {
 void NodeWatch::on_metrics_fault(sense::MetricsFault fault, std::string_view why) {
   if (metrics_faulty_ || fault == sense::MetricsFault::busy) return;
   metrics_faulty_ = true;
-  log_.warning("sense", "node {}: its metrics cannot be read ({}); its load is judged by our own "
-               "count alone", name_, why);
+  log_.warning("sense",
+               "node {}: its metrics cannot be read ({}); its load is judged by our own "
+               "count alone",
+               name_, why);
 }
 
 void NodeWatch::on_key_refused(int http_status) {
   if (key_refused_) return;
   key_refused_ = true;
-  log_.error("sense", "node {} refuses our credential (status {}); check credential in its settings",
-             name_, http_status);
+  log_.error("sense",
+             "node {} refuses our credential (status {}); check credential in its settings", name_,
+             http_status);
 }
 
 }  // namespace sluice::box

@@ -29,17 +29,18 @@ void add_key_commands(CLI::App& app, Options& options) {
                   "open, internal or home-only (never leaves the site)");
   add->add_option("--deadline-ms", o.deadline_ms, "for the first byte; 0 = the box's");
   add->add_option("--service-level", o.service_level, "one of service_levels in the settings");
-  CLI::App* list = add_command(*key, options, "list", "all keys, without secrets",
-                               Command::key_list);
+  CLI::App* list =
+      add_command(*key, options, "list", "all keys, without secrets", Command::key_list);
   list->add_flag("--json", options.json, "as JSON");
-  CLI::App* revoke = add_command(*key, options, "revoke", "end a key, at once", Command::key_revoke);
+  CLI::App* revoke =
+      add_command(*key, options, "revoke", "end a key, at once", Command::key_revoke);
   revoke->add_option("key", o.name, "its id or name")->required();
 }
 
 void add_usage_command(CLI::App& app, Options& options) {
   UsageOptions& o = options.usage;
-  CLI::App* usage = add_command(app, options, "usage", "tokens, time and cost, from the ledger",
-                                Command::usage);
+  CLI::App* usage =
+      add_command(app, options, "usage", "tokens, time and cost, from the ledger", Command::usage);
   usage->add_option("--by", o.by, "key, model, node or day");
   usage->add_option("--from", o.from, "first day, YYYY-MM-DD (UTC)");
   usage->add_option("--to", o.to, "last day, YYYY-MM-DD (UTC)");
@@ -65,11 +66,11 @@ std::optional<Options> read_options(int argc, char** argv, int* exit_code) {
   add_command(app, options, "serve", "run the daemon", Command::serve);
   add_command(app, options, "check-config", "check the settings file; say what is exposed",
               Command::check_config);
-  CLI::App* print = add_command(app, options, "print-settings", "the settings in force",
-                                Command::print_settings);
+  CLI::App* print =
+      add_command(app, options, "print-settings", "the settings in force", Command::print_settings);
   print->add_flag("--origin", options.origin, "and where each value comes from");
-  CLI::App* status = add_command(app, options, "status", "what a running daemon is doing",
-                                 Command::status);
+  CLI::App* status =
+      add_command(app, options, "status", "what a running daemon is doing", Command::status);
   status->add_flag("--json", options.json, "as JSON");
   add_key_commands(app, options);
   add_usage_command(app, options);

@@ -41,8 +41,8 @@ struct UsageOptions {
 struct Options {
   Command command = Command::serve;
   std::string config = "/etc/sluice/sluice.yaml";
-  bool origin = false;   // print-settings
-  bool json = false;     // status, key list
+  bool origin = false;  // print-settings
+  bool json = false;    // status, key list
   KeyOptions key;
   UsageOptions usage;
   std::vector<std::string> journals;  // replay

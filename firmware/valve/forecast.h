@@ -2,12 +2,11 @@
 //
 // TPOT of a continuous-batching engine grows with the number of sequences it decodes (one step
 // serves all of them), so it is read off a curve measured on this engine: linear between points,
-// flat below the first, beyond the last with the slope of its clear rise. Beyond what was measured the curve is
-// trusted only a little further at a time (Policy::growth), and an engine never measured up to
-// NodeView::untried_concurrency.
-// TTFT = base + tokens ahead (own prompt included) / prefill rate + wait for a slot, the usual
-// first-come queue estimate: requests ahead of us over the rate at which slots come free
-// (slots / residence; Little's law).
+// flat below the first, beyond the last with the slope of its clear rise. Beyond what was measured
+// the curve is trusted only a little further at a time (Policy::growth), and an engine never
+// measured up to NodeView::untried_concurrency. TTFT = base + tokens ahead (own prompt included) /
+// prefill rate + wait for a slot, the usual first-come queue estimate: requests ahead of us over
+// the rate at which slots come free (slots / residence; Little's law).
 #pragma once
 
 #include "firmware/base/time.h"
