@@ -120,7 +120,7 @@ void describe(Settings& settings, Visitor& v) {
       milliseconds(live.metering.commit, 10, 60000));
   v.field({"journal_bytes_max", kLive, "Largest journal ahead of the ledger; disk space.",
            "账本前置日志的上限；占用磁盘。"},
-          bytes(live.metering.journal_max, 1048576, 17179869184));
+          bytes(live.metering.journal_max, 1048576, 268435456));
   v.leave();
   v.enter(
       {"decisions", kLive, "The record of why each request went where.", "每次决策原因的记录。"});
