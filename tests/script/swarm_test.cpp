@@ -17,6 +17,10 @@ constexpr uint64_t kSeeds = 2000;
 constexpr int kRequestsMax = 8;
 constexpr int kEventsMax = 6;
 
+// The client itself asks for the usage chunk: every byte passes.
+const std::string kUsageStream =
+    chat(",\"n\":1,\"stream\":true,\"stream_options\":{\"include_usage\":true}");
+
 // What one node does with one call, in steps of virtual time.
 struct Fate {
   enum class Kind { refuse, hang, status, reset, cut, truncate, stall, serve } kind;
@@ -31,8 +35,7 @@ std::string without_additions(std::string body) {
   const size_t error = body.find("data: {\"error\":");
   if (error != std::string::npos) {
     body.erase(error);
-    while (body.ends_with("\n\n\n\n")) body.erase(body.size() - 2);
-    if (body == "\n\n") body.clear();
+    if (body.ends_with("\n\n")) body.erase(body.size() - 2);  // set before the error
   }
   return body;
 }
@@ -68,6 +71,7 @@ class Swarm {
     int step = 0;
     std::string whole;  // what this node would say in all, without the usage chunk
     Instant next;
+    bool stalled = false;
   };
 
   Fate draw_fate() {
@@ -99,7 +103,9 @@ class Swarm {
     --requests_left_;
     const bool stream = chance_.below(2) == 0;
     const bool home = chance_.below(3) == 0;
-    world_.ask(home ? "key-home" : "key-internal", stream ? kStream : chat());
+    const bool wants_usage = stream && chance_.below(3) == 0;
+    world_.ask(home ? "key-home" : "key-internal",
+               wants_usage ? kUsageStream : (stream ? kStream : chat()));
     if (chance_.below(8) == 0) world_.clients.back().backlog = ports::kAnswerBacklogHigh + 1;
   }
 
@@ -112,7 +118,8 @@ class Swarm {
     for (size_t node = 0; node < 3; ++node) {
       auto& calls = world_.nodes[node].calls();
       for (; adopted_[node] < calls.size(); ++adopted_[node]) {
-        Playing playing{&calls[adopted_[node]], draw_fate(), false, 0, "", world_.clock.now()};
+        Playing playing{&calls[adopted_[node]], draw_fate(), false, 0, "",
+                        world_.clock.now(),     false};
         playing.stream = playing.call->sent_body().find("\"stream\":true") != std::string::npos;
         playing_.push_back(playing);
       }
@@ -155,23 +162,34 @@ class Swarm {
     if (p.step <= kEventsMax) {
       const std::string part = p.stream ? token_event(std::to_string(chance_.below(1000)))
                                         : std::to_string(chance_.below(1000)) + ",";
-      p.whole += part;
       ++p.step;
-      return call.body(part);
+      return say(p, part);
     }
     if (p.stream) {
-      p.whole += kDone;
-      call.body(kUsageEvent);
-      if (call.is_live()) call.body(kDone);
+      say(p, kUsageEvent, call.sent_body() == kUsageStream);
+      if (call.is_live()) say(p, kDone);
     }
     if (call.is_live()) call.end();
   }
 
+  // In pieces, as a network cuts them.
+  void say(Playing& p, std::string_view part, bool passes_on = true) {
+    if (passes_on) p.whole += part;
+    const auto cut = static_cast<size_t>(chance_.below(static_cast<int>(part.size())));
+    if (cut > 0) p.call->body(part.substr(0, cut));
+    if (p.call->is_live()) p.call->body(part.substr(cut));
+  }
+
   void break_off(Playing& p) {
     NodeCall& call = *p.call;
+    if (p.stalled) return call.fail(Stage::in_body, false, true);
+    if (chance_.below(2) == 0) {
+      p.whole += "data: {\"half";
+      call.body("data: {\"half");
+    }
     if (p.fate.kind == Fate::Kind::truncate && p.stream) return call.end();
     if (p.fate.kind != Fate::Kind::stall) return call.fail(Stage::in_body);
-    p.fate = {Fate::Kind::cut, 200, p.step};
+    p.stalled = true;
     p.next = world_.clock.now() + call.spec.timeouts.idle;
   }
 
