@@ -14,6 +14,15 @@ constexpr double kResidencePart = 0.1;
 // An answer that came in one piece tells a rate only if it was this long.
 constexpr int64_t kWholeAnswerTokensMin = 8;
 
+// No engine runs more at once; and a longer gap between tokens is none.
+constexpr double kRequestsMax = 1e6;
+constexpr double kGapSecondsMax = 3600;
+
+// What an engine claims, as a count: never negative, never absurd, zero for what is no number.
+int to_count(double value) {
+  return value > 0 ? static_cast<int>(std::lround(std::min(value, kRequestsMax))) : 0;
+}
+
 }  // namespace
 
 NodeState::NodeState(valve::NodeId id, NodeProfile profile, const SenseTimes& times)
@@ -161,8 +170,8 @@ void NodeState::learn_from_engine(const EngineReading& before, const EngineReadi
   if (change.kind != HistogramDelta::Kind::window || change.window.count < 1) return;
   const double running = (*before.running + *after.running) / 2;
   const double gap = change.window.sum / change.window.count;
-  curve_.learn(static_cast<int>(std::lround(running)), Duration::from_seconds(gap),
-               change.window.count, now);
+  if (!(gap >= 0 && gap <= kGapSecondsMax)) return;
+  curve_.learn(to_count(running), Duration::from_seconds(gap), change.window.count, now);
 }
 
 void NodeState::read(const EngineReading& reading, Instant now) {
@@ -170,12 +179,12 @@ void NodeState::read(const EngineReading& reading, Instant now) {
   reading_ = reading;
   read_at_ = now;
   ever_read_ = true;
-  const int running = static_cast<int>(std::lround(reading.running.value_or(0)));
-  waiting_ = static_cast<int>(std::lround(reading.waiting.value_or(0)));
+  const int running = to_count(reading.running.value_or(0));
+  waiting_ = to_count(reading.waiting.value_or(0));
   others_ = std::max(0, running + waiting_ - std::max(peak_, peak_before_));
   peak_before_ = peak_;
   peak_ = in_flight();
-  if (reading.limit && *reading.limit >= 1) engine_slots_ = static_cast<int>(*reading.limit);
+  if (reading.limit && *reading.limit >= 1) engine_slots_ = to_count(*reading.limit);
 }
 
 void NodeState::health(bool alive, std::string_view why, Instant now) {
