@@ -10,6 +10,8 @@ namespace {
 constexpr int kExactUpTo = 16;
 // A gap beyond this many times the mean counts as that: one stall is not a rate.
 constexpr double kOutlier = 4;
+// A mean below this is of tokens that came in one piece: it says nothing about outliers.
+constexpr double kOutlierFromUs = 1000;
 // Points that lie this close to the line between their neighbours tell nothing.
 constexpr double kStraight = 0.01;
 
@@ -41,13 +43,24 @@ bool is_on_line(const valve::TpotPoint& a, const valve::TpotPoint& b, const valv
   return std::abs(line - static_cast<double>(b.tpot.as_us())) <= kStraight * line;
 }
 
+// Whether all points between the two tell nothing.
+bool is_straight(const std::vector<valve::TpotPoint>& points, size_t from, size_t to) {
+  for (size_t i = from + 1; i < to; ++i) {
+    if (!is_on_line(points[from], points[i], points[to])) return false;
+  }
+  return true;
+}
+
 void thin(std::vector<valve::TpotPoint>& points) {
-  for (size_t i = 1; i + 1 < points.size() && points.size() > valve::kTpotPointsMax / 2;) {
-    if (is_on_line(points[i - 1], points[i], points[i + 1])) {
-      points.erase(points.begin() + static_cast<std::ptrdiff_t>(i));
-    } else {
-      ++i;
+  if (points.size() > valve::kTpotPointsMax / 2) {
+    std::vector<valve::TpotPoint> kept = {points.front()};
+    size_t from = 0;
+    for (size_t to = 1; to < points.size(); ++to) {
+      if (to + 1 < points.size() && is_straight(points, from, to + 1)) continue;
+      kept.push_back(points[to]);
+      from = to;
     }
+    points = std::move(kept);
   }
   if (points.size() > valve::kTpotPointsMax) {  // the crowded end is where decisions are made
     points.erase(points.begin(), points.end() - valve::kTpotPointsMax);
@@ -64,10 +77,12 @@ int TpotCurve::bucket_of(int concurrency) {
 
 void TpotCurve::learn(int concurrency, Duration gap, double weight, Instant now) {
   if (concurrency < 1 || gap.as_us() < 0 || weight <= 0) return;
-  Bucket& bucket = buckets_[bucket_of(std::min(concurrency, kConcurrencyMax))];
+  concurrency = std::min(concurrency, kConcurrencyMax);
+  Bucket& bucket = buckets_[bucket_of(concurrency)];
   if (now - bucket.last > memory_) bucket = Bucket();
   double us = static_cast<double>(gap.as_us());
-  if (bucket.weight >= kWeightMin) us = std::min(us, kOutlier * bucket.mean_us);
+  if (bucket.weight >= kWeightMin)
+    us = std::min(us, kOutlier * std::max(bucket.mean_us, kOutlierFromUs));
   bucket.weight = std::min(bucket.weight + weight, kWeightMax);
   const double part = std::min(1.0, weight / bucket.weight);
   bucket.mean_us += (us - bucket.mean_us) * part;
