@@ -17,8 +17,14 @@ struct Service : ports::HttpService {
   struct Activity : ports::HttpActivity {
     explicit Activity(Service& of) : service(of) { ++service.alive; }
     ~Activity() override { --service.alive; }
-    void on_body(std::string_view bytes) override { service.body += bytes; }
-    void on_body_end() override { ++service.bodies; }
+    void on_body(std::string_view bytes) override {
+      service.body += bytes;
+      if (service.body.size() > service.body_max) service.whole("too large", 413);
+    }
+    void on_body_end() override {
+      ++service.bodies;
+      if (service.answer_at_end) service.whole("done");
+    }
     void on_client_gone() override { ++service.gone; }
     void on_drained() override { ++service.drained; }
     Service& service;
@@ -43,6 +49,8 @@ struct Service : ports::HttpService {
   std::vector<std::string> paths;
   std::string body;
   bool refuse_at_once = false;
+  bool answer_at_end = false;
+  size_t body_max = std::string::npos;
   int alive = 0;
   int bodies = 0;
   int gone = 0;
@@ -183,6 +191,33 @@ TEST_CASE("connection: a refusal before the body closes, and the body is not tak
   CHECK_FALSE(line.closed);  // a close with unread input could take the answer with it
   line.client_fin();
   CHECK(line.closed);
+}
+
+TEST_CASE("connection: a refusal in the middle of the body is the last thing that it does") {
+  Line line;
+  line.service.body_max = 2;
+  line.client(std::string(kPost) + "bo");
+  CHECK(line.wire->written.empty());
+  line.client("d");
+  CHECK(line.has_read("HTTP/1.1 413 "));
+  CHECK(line.has_read("connection: close\r\n"));
+  CHECK(line.wire->saw_fin());
+  line.client(std::string("y") + std::string(kGet));
+  CHECK(line.service.body == "bod");
+  CHECK(line.service.bodies == 0);
+  CHECK(line.service.gone == 0);
+  CHECK(line.service.paths.size() == 1);
+}
+
+TEST_CASE("connection: requests answered in the moment they end follow each other") {
+  Line line;
+  line.service.answer_at_end = true;
+  line.client(std::string(kPost) + "body" + std::string(kGet) + std::string(kPost) + "last");
+  CHECK(line.service.paths.size() == 3);
+  CHECK(line.service.bodies == 3);
+  CHECK(line.service.alive == 0);
+  CHECK(line.read().ends_with("content-length: 4\r\n\r\ndone"));
+  CHECK_FALSE(line.wire->fin);
 }
 
 TEST_CASE("connection: who lingers without a FIN of his own is closed after two seconds") {
