@@ -81,7 +81,7 @@ proxy::ServerLimits server_limits(const settings::Settings& settings) {
   proxy::ServerLimits server;
   server.connections_max = static_cast<size_t>(limits.connections_max);
   server.connections_per_address_max = static_cast<size_t>(limits.connections_per_address_max);
-  server.times = {limits.head_max, limits.idle_max};
+  server.times = {limits.head_max, limits.idle_max, limits.request_max};
   return server;
 }
 

@@ -7,6 +7,9 @@
 
 namespace sluice::identity {
 
+// Every secret of this box begins so; what begins so and is not known was revoked, or is a mistake.
+inline constexpr std::string_view kSecretPrefix = "slk-";
+
 class KeyView {
  public:
   virtual ~KeyView() = default;

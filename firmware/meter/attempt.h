@@ -30,7 +30,7 @@ std::optional<Outcome> outcome_from_text(std::string_view text);
 
 // Known when the attempt is sent.
 struct AttemptStart {
-  uint64_t id = 0;       // unique over restarts: time in the high bits
+  uint64_t id = 0;       // 63 random bits: unique over restarts
   std::string request;   // the request's id, as the client was told
   std::string key;       // id of the API key
   std::string model;     // as the client named it

@@ -137,6 +137,7 @@ void Meter::State::on_stored(const std::vector<LedgerRow>& rows) {
     if (row.start_file != 0) journal_.release(row.start_file);
     if (row.end_file != 0) journal_.release(row.end_file);
   }
+  journal_.try_again();  // the store takes rows: the disk may have room again
   take_leftovers();
 }
 

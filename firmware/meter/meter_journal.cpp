@@ -95,6 +95,11 @@ std::optional<MeterJournal::FileNumber> MeterJournal::write(std::string_view lin
   return std::nullopt;
 }
 
+void MeterJournal::try_again() {
+  if (fault_.empty()) return;
+  note(open_next());
+}
+
 void MeterJournal::note(const Result<void>& result) {
   if (result) {
     if (!fault_.empty()) log_.info("meter", "journal is written again");

@@ -50,6 +50,9 @@ class MeterJournal {
   // One append. Nothing: it was not written. The file holds itself only while it is written to.
   std::optional<FileNumber> write(std::string_view lines);
 
+  // After a fault: whether a file can be written again is found out now, not with the next write.
+  void try_again();
+
   void hold(FileNumber file) { ++holds_[file]; }
   void release(FileNumber file);
   // When nothing holds it any more it becomes attempts-<n>.broken, for people, and is not removed.

@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <vector>
+
 namespace sluice::ports {
 
 namespace {
@@ -17,7 +20,26 @@ bool is_host_char(char c) {
          c == '-' || c == '_';
 }
 
+bool names_version(std::string_view base_path) {
+  const std::vector<std::string_view> segments = split(base_path, '/');
+  return std::any_of(segments.begin(), segments.end(), [](std::string_view one) {
+    return one.size() >= 2 && one[0] == 'v' && one[1] >= '0' && one[1] <= '9';
+  });
+}
+
 }  // namespace
+
+std::string path_at(const HttpOrigin& origin, std::string_view path) {
+  constexpr std::string_view kVersion = "/v1";
+  std::string_view base = origin.base_path;
+  if (path.substr(0, 4) == "/v1/") {
+    if (names_version(base)) path.remove_prefix(kVersion.size());
+  } else if (base.size() >= kVersion.size() &&
+             base.substr(base.size() - kVersion.size()) == kVersion) {
+    base.remove_suffix(kVersion.size());
+  }
+  return std::string(base) + std::string(path);
+}
 
 std::string HttpOrigin::text() const {
   return (tls ? "https://" : "http://") + authority + base_path;

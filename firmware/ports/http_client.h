@@ -26,6 +26,11 @@ struct HttpOrigin {
 // Accepts http://host[:port][/prefix] and https://...; refuses user info, query, fragment.
 Result<HttpOrigin> parse_origin(std::string_view url);
 
+// Where `path` ("/v1/models", "/metrics") is on this origin. People and providers give base URLs
+// with or without the version of the API (".../v1", "/api/v3", "/v1beta/openai"): it is not
+// doubled, and what lies beside the API is not sought below a final "/v1".
+std::string path_at(const HttpOrigin& origin, std::string_view path);
+
 struct HttpTimeouts {  // four different things; zero = none
   Duration connect = Duration::seconds(5);
   Duration first_byte;  // from the end of sending to the head

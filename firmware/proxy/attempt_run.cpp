@@ -141,6 +141,7 @@ void AttemptRun::on_body(std::string_view bytes) {
   if (state_ == State::refusing) {
     error_body_.append(
         bytes.substr(0, kErrorBodyMax - std::min(kErrorBodyMax, error_body_.size())));
+    if (error_body_.size() >= kErrorBodyMax) on_end();  // who says more is not listened to
     return;
   }
   if (state_ != State::answering) return;
@@ -158,8 +159,18 @@ void AttemptRun::look(std::string_view out) {
     first_token_seen_ = true;
     if (later > 0) node.tokens(id_, later, now);
   }
-  if (filter_->done_seen()) count_out(meter::Outcome::served, sense::FlightEnd::served, "");
+  if (filter_->done_seen()) {
+    count_out(meter::Outcome::served, sense::FlightEnd::served, "");
+    if (!after_done_) after_done_ = world_.timers.make([this] { on_after_done(); });
+    after_done_->start(kAfterDoneMax);
+  }
   if (!out.empty()) sink_.on_attempt_body(out);
+}
+
+// All was said, yet the node keeps its answer open.
+void AttemptRun::on_after_done() {
+  if (state_ == State::ended) return;
+  on_end();
 }
 
 void AttemptRun::on_end() {

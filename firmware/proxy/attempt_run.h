@@ -50,6 +50,8 @@ class AttemptSink {
 class AttemptRun : public ports::HttpCallSink {
  public:
   static constexpr size_t kErrorBodyMax = 64 * 1024;
+  // From a stream's [DONE] to the end of the answer that carried it.
+  static constexpr Duration kAfterDoneMax = Duration::seconds(1);
 
   AttemptRun(ProxyWorld& world, const AttemptOrder& order, const valve::Candidate& candidate,
              int number, AttemptSink& sink);
@@ -73,6 +75,7 @@ class AttemptRun : public ports::HttpCallSink {
  private:
   enum class State { ready, waiting_head, answering, refusing, ended };
 
+  void on_after_done();
   void count_in();
   void count_out(meter::Outcome outcome, sense::FlightEnd end, std::string why);
   void look(std::string_view out);
@@ -99,6 +102,7 @@ class AttemptRun : public ports::HttpCallSink {
   std::string error_body_;
   std::optional<upstream::AnswerFilter> filter_;
   std::unique_ptr<ports::HttpCall> call_;
+  std::unique_ptr<ports::Timer> after_done_;
 };
 
 }  // namespace sluice::proxy

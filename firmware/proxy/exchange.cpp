@@ -95,10 +95,11 @@ void Exchange::on_body_end() {
 
 bool Exchange::decide(bool first) {
   const Instant now = world_.clock.now();
-  const int before_us = static_cast<int>(world_.room.length()) - (first ? 0 : 1);
+  // The room asks in order: who is asked again has nobody before it.
+  const int before_us = first && world_.room.length() > 0 ? world_.room.waiting(kind_of(ask_)) : 0;
   valve::Decision decision;
   decision.ask = ask_;
-  decision.view = world_.senses.view(ask_.model, std::max(0, before_us), now);
+  decision.view = world_.senses.view(ask_.model, before_us, now);
   decision.policy = world_.policy.valve;
   decision.draw = {world_.random.next()};
   decision.plan = valve::decide(ask_, decision.view, decision.policy, decision.draw);
@@ -130,7 +131,10 @@ void Exchange::hold(const valve::Plan&) {
   ticket.cost = estimated_;
   ticket.deadline = std::min(ask_.deadline, world_.clock.now() + world_.policy.queue_wait_max);
   move_to(State::held);
-  if (world_.room.enter(std::move(ticket), kind_of(ask_), *this)) return;
+  if (world_.room.enter(std::move(ticket), kind_of(ask_), *this)) {
+    if (plan_.reason == valve::Reason::waits_its_turn) world_.room.poke();
+    return;
+  }
   fail({503, "server_error", "queue_full",
         fmt::format("the local engine is full and {} requests wait already; try again later",
                     world_.room.length()),
@@ -267,8 +271,12 @@ void Exchange::on_turn() {
   ended_.reset();
   if (state_ == State::passing) return fail(verdict.error);
   const bool in_time = world_.clock.now() < ask_.deadline;
-  const bool more = attempts_ < world_.policy.valve.attempts_max;
-  if (verdict.same_node_again && in_time && more) return start_attempt(true);
+  const bool more = attempts_ - (stale_seen_ ? 1 : 0) < world_.policy.valve.attempts_max;
+  // A connection that the node had closed says nothing of the node: one such try is not counted.
+  if (verdict.same_node_again && in_time && !stale_seen_) {
+    stale_seen_ = true;
+    return start_attempt(true);
+  }
   if (verdict.retryable && in_time && more && candidate_ + 1 < plan_.candidates.size()) {
     ++candidate_;
     return start_attempt(false);

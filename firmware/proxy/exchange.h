@@ -80,6 +80,7 @@ class Exchange : public ports::HttpActivity, public AttemptSink, public Waiter {
   valve::Plan plan_;
   size_t candidate_ = 0;
   int attempts_ = 0;
+  bool stale_seen_ = false;              // one attempt met a connection that the node had closed
   bool committed_ = false;               // the status 200 of a stream is out
   bool inside_ = true;                   // counted by the key's limits
   std::optional<AttemptVerdict> ended_;  // waits for the next turn

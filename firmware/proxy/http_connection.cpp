@@ -21,7 +21,8 @@ HttpConnection::HttpConnection(std::unique_ptr<ports::ByteStream> stream,
       on_closed_(std::move(on_closed)),
       peer_{stream_->peer(), !stream_->peer().unix_path.empty()},
       turn_(timers.make([this] { on_turn(); })),
-      late_(timers.make([this] { on_late(); })) {}
+      late_(timers.make([this] { on_late(); })),
+      body_late_(timers.make([this] { on_late(); })) {}
 
 HttpConnection::~HttpConnection() = default;
 
@@ -84,6 +85,7 @@ bool HttpConnection::take_step(const HttpStep& step) {
     case HttpEvent::end:
       body_complete_ = true;
       late_->stop();
+      body_late_->stop();
       if (state_ == State::lingering || state_ == State::closed) return false;
       move_to(State::answering);
       if (answer_ended_) {
@@ -103,6 +105,7 @@ void HttpConnection::open_request() {
   const ports::HttpRequestHead& head = parser_->head();
   move_to(State::body);
   late_->start(times_.idle_max);
+  if (head.has_body) body_late_->start(times_.body_max);
   head_sent_ = false;
   answer_ended_ = false;
   body_complete_ = false;
@@ -196,6 +199,7 @@ void HttpConnection::break_off() {
 void HttpConnection::close_after_answer() {
   if (state_ == State::lingering || state_ == State::closed) return;
   move_to(State::lingering);
+  body_late_->stop();
   stream_->end_writing();
   linger_pending_ = stream_->pending_bytes() + 1;
   late_->start(kLingerMax);

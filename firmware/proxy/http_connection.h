@@ -24,8 +24,9 @@
 namespace sluice::proxy {
 
 struct ConnectionTimes {
-  Duration head_max = Duration::seconds(10);  // from the first byte of a request to its whole head
-  Duration idle_max = Duration::seconds(75);  // between requests, and between pieces of a body
+  Duration head_max = Duration::seconds(10);   // from the first byte of a request to its whole head
+  Duration idle_max = Duration::seconds(75);   // between requests, and between pieces of a body
+  Duration body_max = Duration::seconds(600);  // from the head of a request to the end of its body
 };
 
 class HttpConnection : public ports::ByteSink, public ports::HttpAnswer {
@@ -80,8 +81,9 @@ class HttpConnection : public ports::ByteSink, public ports::HttpAnswer {
   ConnectionTimes times_;
   Callback on_closed_;
   ports::HttpPeer peer_;
-  std::unique_ptr<ports::Timer> turn_;  // the next step, out of a callback
-  std::unique_ptr<ports::Timer> late_;  // the client's time is up
+  std::unique_ptr<ports::Timer> turn_;       // the next step, out of a callback
+  std::unique_ptr<ports::Timer> late_;       // the client's time is up
+  std::unique_ptr<ports::Timer> body_late_;  // the same, for a body as a whole
 
   // Changes.
   State state_ = State::idle;

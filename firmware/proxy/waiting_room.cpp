@@ -26,6 +26,11 @@ void WaitingRoom::leave(uint64_t id) {
   seats_.erase(id);
 }
 
+int WaitingRoom::waiting(const std::string& kind) const {
+  return static_cast<int>(std::count_if(
+      seats_.begin(), seats_.end(), [&](const auto& seat) { return seat.second.kind == kind; }));
+}
+
 void WaitingRoom::poke() {
   if (queue_.size() > 0 && !poke_->is_running()) poke_->start(Duration());
 }

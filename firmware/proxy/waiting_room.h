@@ -34,6 +34,7 @@ class WaitingRoom : public QueueView {
   void poke();
   void set_length_max(size_t length_max) { queue_.set_length_max(length_max); }
   size_t length() const { return queue_.size(); }
+  int waiting(const std::string& kind) const;
   QueueReport queue() const override { return {queue_.size(), queue_.length_max()}; }
 
  private:

@@ -176,12 +176,13 @@ void NodeState::learn_from_engine(const EngineReading& before, const EngineReadi
 
 void NodeState::read(const EngineReading& reading, Instant now) {
   if (ever_read_) learn_from_engine(reading_, reading, now);
+  const int waiting = to_count(reading.waiting.value_or(0));
+  waiting_ = ever_read_ ? std::min(waiting, to_count(reading_.waiting.value_or(0))) : waiting;
   reading_ = reading;
   read_at_ = now;
   ever_read_ = true;
   const int running = to_count(reading.running.value_or(0));
-  waiting_ = to_count(reading.waiting.value_or(0));
-  others_ = std::max(0, running + waiting_ - std::max(peak_, peak_before_));
+  others_ = std::max(0, running + waiting - std::max(peak_, peak_before_));
   peak_before_ = peak_;
   peak_ = in_flight();
   if (reading.limit && *reading.limit >= 1) engine_slots_ = to_count(*reading.limit);

@@ -150,7 +150,7 @@ class NodeState {
   int peak_before_ = 0;
   bool ever_read_ = false;
   int others_ = 0;
-  int waiting_ = 0;
+  int waiting_ = 0;  // in two readings in succession: a burst waits for the next step, no more
   int engine_slots_ = 0;
   std::vector<std::string> listed_models_;
 

@@ -123,7 +123,7 @@ ports::HttpCallSpec NodeProbe::spec_for(Question question) const {
   ports::HttpCallSpec spec;
   spec.origin = origin_;
   spec.method = "GET";
-  spec.target = origin_.base_path + schedule(question).path;
+  spec.target = ports::path_at(origin_, schedule(question).path);
   spec.fields = credentials_;
   spec.fields.set("Accept", is_metrics ? "text/plain;version=0.0.4" : "application/json, */*");
   const Duration most =

@@ -47,15 +47,6 @@ bool is_named(std::string_view name, const std::vector<std::string>& names) {
                      [name](const std::string& one) { return equal_ignoring_case(name, one); });
 }
 
-// Providers give their base URL with or without the version of their API: ".../v1", "/api/v3",
-// "/api/paas/v4", "/v1beta/openai".
-bool names_version(std::string_view base_path) {
-  const std::vector<std::string_view> segments = split(base_path, '/');
-  return std::any_of(segments.begin(), segments.end(), [](std::string_view one) {
-    return one.size() >= 2 && one[0] == 'v' && one[1] >= '0' && one[1] <= '9';
-  });
-}
-
 }  // namespace
 
 const char* path_of(Endpoint endpoint) {
@@ -116,10 +107,7 @@ ports::HttpFields fields_for_client(const ports::HttpFields& from_node) {
 }
 
 std::string target_path(const NodeTarget& target, Endpoint endpoint) {
-  std::string_view path = path_of(endpoint);
-  const std::string_view base = target.origin.base_path;
-  if (names_version(base)) path.remove_prefix(3);  // "/v1"
-  return std::string(base) + std::string(path);
+  return ports::path_at(target.origin, path_of(endpoint));
 }
 
 }  // namespace sluice::upstream

@@ -21,12 +21,18 @@ struct Field {
   std::vector<Choice> clouds;  // usable, best first
   bool any_local = false;      // permitted, usable or not
   bool any_cloud = false;
+  bool full_cloud = false;  // one that is well but at its limit
 };
 
 bool is_usable(const NodeView& node) {
   if (node.health == Health::down) return false;
   if (node.health == Health::probing) return node.in_flight == 0;
   return true;
+}
+
+// What runs at once in a cloud node is bounded by contract, not by speed: beyond it is no place.
+bool is_full(const NodeView& node) {
+  return node.place == Place::cloud && node.slots > 0 && node.in_flight >= node.slots;
 }
 
 Money cost_of(const NodeView& node, const Ask& ask, const Policy& policy) {
@@ -74,6 +80,10 @@ Field survey(const Ask& ask, const View& view, const Policy& policy, Draw draw) 
     if (!local && ask.stays_home) continue;  // whatever may_use says
     (local ? field.any_local : field.any_cloud) = true;
     if (!is_usable(node)) continue;
+    if (is_full(node)) {
+      field.full_cloud = true;
+      continue;
+    }
     Choice choice{&node, forecast(node, ask, policy, view.now), cost_of(node, ask, policy),
                   !local && skips_turn(node, draw)};
     (local ? field.locals : field.clouds).push_back(choice);
@@ -173,10 +183,13 @@ Plan overflow(Plan plan, const Field& field, const Ask& ask, const View& view,
 Plan stay(Plan plan, const Field& field, const Ask& ask, const View& view, const Policy& policy) {
   if (!field.any_local) {
     if (!policy.overflow) return end(plan, Verdict::refuse, Reason::closed_no_local);
-    return end(plan, policy.hold ? Verdict::hold : Verdict::refuse, Reason::down_no_cloud);
+    const Reason why = field.full_cloud ? Reason::cloud_full : Reason::down_no_cloud;
+    return end(plan, policy.hold ? Verdict::hold : Verdict::refuse, why);
   }
   if (field.locals.empty()) {
-    const Reason reason = ask.stays_home ? Reason::down_stays_home : Reason::down_no_cloud;
+    const Reason reason = ask.stays_home                        ? Reason::down_stays_home
+                          : field.any_cloud && !policy.overflow ? Reason::down_overflow_off
+                                                                : Reason::down_no_cloud;
     return end(plan, policy.hold ? Verdict::hold : Verdict::refuse, reason);
   }
   if (!policy.hold) {
@@ -213,6 +226,9 @@ Plan decide(const Ask& ask, const View& view, const Policy& policy, Draw draw) {
     const bool draining = policy.overflow && is_draining(best, view, policy);
     const bool cloud_fits = cloud_can && fits(field.clouds.front());
     if (best.level <= 1 && !(draining && cloud_fits)) {
+      if (view.held > 0 && policy.hold && !cloud_can) {
+        return end(plan, Verdict::hold, Reason::waits_its_turn);
+      }
       plan.overflowing = draining;  // one that must stay home does not close it for the others
       const std::vector<Choice> none;
       return send(plan, Reason::local_fits, field.locals, cloud_can ? field.clouds : none, ask,

@@ -32,7 +32,10 @@ enum class Reason {
   full_stays_home,    // hold: it may not leave, and local is full
   full_no_cloud,      // hold: no cloud node can take it, and local is full
   full_overflow_off,  // hold: local is full and the valve is closed
+  waits_its_turn,     // hold: others of its kind wait already, and the place is theirs
   down_stays_home,    // hold: it may not leave and local is down
+  cloud_full,         // hold: it is served in the cloud only, and every node there is at its limit
+  down_overflow_off,  // hold: no local node answers and the valve is closed
   down_no_cloud,      // hold: every node is down
   closed_no_local,    // refuse: only the cloud serves this model and the valve is closed
   not_permitted,      // refuse: this key or data may use none of the nodes

@@ -40,7 +40,7 @@ struct NodeView {
   Instant leased_until;  // the engine's own figures below (waiting, others, kv) hold until then
   int in_flight = 0;     // sent by us and not ended; reservations included
   int others = 0;        // running or waiting in the engine but not from us
-  int waiting = 0;       // in the engine's own queue
+  int waiting = 0;       // in the engine's own queue, for longer than a step
   int slots = 0;         // requests the engine (or a declared limit) runs at once; 0 = not known
   int untried_concurrency = 0;      // believed safe without measurement; 0 = any
   double kv_usage = -1;             // 0..1; negative = not known

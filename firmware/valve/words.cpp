@@ -88,9 +88,15 @@ Words words_of(Reason reason) {
               "本地已满，且没有可用的云端节点"};
     case Reason::full_overflow_off:
       return {"the local engine is full and the valve is closed", "本地已满，且阀门已关闭"};
+    case Reason::waits_its_turn:
+      return {"others came before it", "前面还有请求在等"};
     case Reason::down_stays_home:
       return {"no local engine answers and this data may not leave",
               "本地引擎无应答，且该数据不得外出"};
+    case Reason::cloud_full:
+      return {"every cloud node is at its limit", "所有云端节点都已达到上限"};
+    case Reason::down_overflow_off:
+      return {"no local engine answers and the valve is closed", "本地引擎无应答，且阀门已关闭"};
     case Reason::down_no_cloud:
       return {"no node answers", "没有节点应答"};
     case Reason::closed_no_local:
@@ -168,8 +174,14 @@ const char* to_text(Reason reason) {
       return "full_no_cloud";
     case Reason::full_overflow_off:
       return "full_overflow_off";
+    case Reason::waits_its_turn:
+      return "waits_its_turn";
     case Reason::down_stays_home:
       return "down_stays_home";
+    case Reason::cloud_full:
+      return "cloud_full";
+    case Reason::down_overflow_off:
+      return "down_overflow_off";
     case Reason::down_no_cloud:
       return "down_no_cloud";
     case Reason::closed_no_local:

@@ -82,6 +82,23 @@ const std::vector<Line>& table() {
        }},
       {Reason::down_no_cloud, Verdict::hold, -1,
        [](Story& s) { s.local().health = s.cloud().health = Health::down; }},
+      {Reason::waits_its_turn, Verdict::hold, -1,
+       [](Story& s) {
+         s.local().in_flight = 2;
+         s.cloud().health = Health::down;
+         s.view.held = 3;
+       }},
+      {Reason::down_overflow_off, Verdict::hold, -1,
+       [](Story& s) {
+         s.local().health = Health::down;
+         s.policy.overflow = false;
+       }},
+      {Reason::cloud_full, Verdict::hold, -1,
+       [](Story& s) {
+         s.forget(0);
+         s.cloud().slots = 4;
+         s.cloud().in_flight = 4;
+       }},
       {Reason::closed_no_local, Verdict::refuse, -1,
        [](Story& s) {
          s.policy.overflow = false;
