@@ -174,6 +174,18 @@ TEST_CASE("node state: what the engine runs beyond ours are others, until the le
   CHECK_FALSE(node().reading_age(at(0)).has_value());
 }
 
+TEST_CASE("node state: a burst that waits for the engine's next step is not a queue") {
+  NodeState gpu = node();
+  gpu.read(reading(1), at(0));
+  for (uint64_t id = 1; id <= 30; ++id) gpu.reserve(flight(id), at(10));
+  gpu.read(reading(1, 29), at(500));
+  CHECK(gpu.view(at(500)).waiting == 0);
+  gpu.read(reading(24, 6), at(1000));
+  CHECK_MESSAGE(gpu.view(at(1000)).waiting == 6, "these wait in both readings");
+  gpu.read(reading(30), at(1500));
+  CHECK(gpu.view(at(1500)).waiting == 0);
+}
+
 TEST_CASE("node state: our own that ended between two readings are not taken for others") {
   NodeState gpu = node();
   for (uint64_t id = 1; id <= 6; ++id) gpu.reserve(flight(id), at(0));
