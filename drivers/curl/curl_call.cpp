@@ -189,7 +189,8 @@ bool CurlCall::deliver_body() {
 void CurlCall::deliver_end() {
   move_to(State::told);
   if (failure_) {
-    sink_.on_fail(*failure_);
+    const HttpFailure failure = *std::exchange(failure_, std::nullopt);  // outlives this call
+    sink_.on_fail(failure);
   } else {
     sink_.on_end();
   }
