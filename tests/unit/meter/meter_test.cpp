@@ -137,6 +137,19 @@ TEST_CASE("meter: a journal that cannot be written is told once; requests go on 
   CHECK(world.outcome(3) == "served");
 }
 
+TEST_CASE("meter: a journal is well again once the store takes rows, without another request") {
+  World world;
+  world.boot();
+  world.files.full = world.store.busy = true;
+  world.start(1), world.end(1);
+  CHECK(world.meter->health() != "");
+  world.files.full = world.store.busy = false;
+  world.pass(Duration::seconds(10));
+  CHECK(world.meter->health() == "");
+  CHECK(world.outcome(1) == "served");
+  CHECK(world.journals() == 1);
+}
+
 TEST_CASE("meter: a line that was written in part does not spoil those after it") {
   World world;
   world.boot();
