@@ -80,6 +80,10 @@ void AnswerCheck::on_choice(const json& choice, bool whole) {
   if (holder.contains(field) && holder[field].is_string()) {
     take_text(holder[field].get_ref<const std::string&>());
   }
+  if (expected_.any_text && holder.contains("reasoning_content") &&
+      holder["reasoning_content"].is_string()) {
+    take_text(holder["reasoning_content"].get_ref<const std::string&>());
+  }
   if (choice.contains("finish_reason") && choice["finish_reason"].is_string()) {
     if (!finish_reason_.empty()) return fail(Verdict::wrong, "a second finish_reason");
     finish_reason_ = choice["finish_reason"].get<std::string>();
@@ -90,6 +94,10 @@ void AnswerCheck::take_text(std::string_view text) {
   if (text.empty()) return;
   text_seen_ = true;
   if (!finish_reason_.empty()) return fail(Verdict::wrong, "text after finish_reason");
+  if (expected_.any_text) {
+    ++tokens_;
+    return;
+  }
   while (!text.empty()) {
     const std::size_t length = std::min(text.size(), word_.size() - place_);
     if (word_.compare(place_, length, text.substr(0, length)) != 0) {
@@ -115,10 +123,19 @@ void AnswerCheck::on_usage(const json& usage) {
 
 void AnswerCheck::on_complete() {
   if (verdict_ != Verdict::open) return;
-  const std::int64_t prompt = prompt_tokens(expected_.prompt_text.size());
   if (finish_reason_.empty()) {
     fail(Verdict::wrong, "complete without a finish_reason: a truncated answer made to look whole");
-  } else if (place_ != 0) {
+  } else if (expected_.any_text) {
+    tokens_ = std::max(tokens_, usage_completion_);
+    verdict_ = Verdict::complete;
+  } else {
+    judge_numbers();
+  }
+}
+
+void AnswerCheck::judge_numbers() {
+  const std::int64_t prompt = prompt_tokens(expected_.prompt_text.size());
+  if (place_ != 0) {
     fail(Verdict::wrong, fmt::format("the text ends within token {}", tokens_));
   } else if (expected_.max_tokens > 0 && finish_reason_ == "length" &&
              tokens_ != expected_.max_tokens) {

@@ -15,6 +15,8 @@ struct ExpectedAnswer {
   bool chat = true;
   bool usage_asked = true;      // of a stream; a whole answer always has it
   std::int64_t max_tokens = 0;  // 0: not asked
+  // A real engine's answer: any text, a piece of it counts as a token until usage says how many.
+  bool any_text = false;
 };
 
 class AnswerCheck {
@@ -44,6 +46,7 @@ class AnswerCheck {
   void on_choice(const nlohmann::json& choice, bool whole);
   void on_usage(const nlohmann::json& usage);
   void on_complete();
+  void judge_numbers();
   void take_text(std::string_view text);
   void fail(Verdict verdict, std::string why);
 

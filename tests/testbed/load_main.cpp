@@ -46,6 +46,7 @@ void add_load_options(CLI::App& app, CommandLine& line) {
   app.add_option("--abort-probability", load.abort_probability, "leave before the end");
   app.add_option("--abort-within", load.abort_within_s, "seconds; for whole answers");
   app.add_flag("--same-prompt", load.same_prompt, "all prompts are equal");
+  app.add_flag("--any-answer", load.any_answer, "a real engine answers: its words are not checked");
   app.add_option("--seed", load.seed)->capture_default_str();
 }
 

@@ -34,6 +34,7 @@ struct LoadOptions {
   double abort_probability = 0;
   double abort_within_s = 1;  // of a whole answer; a stream is left after a drawn token
   bool same_prompt = false;
+  bool any_answer = false;  // a real engine's: its text is not known beforehand
   bool keep_alive = false;
   std::uint64_t seed = 1;
   std::size_t max_open = 20000;  // arrivals beyond it are counted as dropped

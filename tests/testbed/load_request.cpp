@@ -81,6 +81,7 @@ LoadRequest make_request(const LoadOptions& options, std::int64_t index, const A
   request.expected.prompt_text =
       prompt_of(options, index, given ? arrival.prompt_tokens : options.prompt_tokens);
   request.expected.chat = options.chat;
+  request.expected.any_text = options.any_answer;
   request.expected.usage_asked =
       !request.stream || chosen(options.usage, options, index, Draw::usage);
   request.expected.max_tokens =

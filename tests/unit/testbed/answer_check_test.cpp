@@ -96,3 +96,23 @@ TEST_CASE("answer check: a whole answer is compared alike") {
   bad.on_whole(wire_of().whole(text.substr(1), "length", 6, 30));
   CHECK(bad.verdict() == Verdict::wrong);
 }
+
+TEST_CASE("answer check: of a real engine any text is right, but not one that breaks off") {
+  ExpectedAnswer expected = expected_of(20);
+  expected.any_text = true;
+  const std::string choice =
+      R"({"choices":[{"index":0,"delta":{"content":"Water"},"finish_reason":null}]})";
+  const std::string last = R"({"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]})";
+  AnswerCheck whole(expected);
+  whole.on_event("", choice);
+  whole.on_event("", last);
+  whole.on_event("", R"({"choices":[],"usage":{"prompt_tokens":30,"completion_tokens":3}})");
+  CHECK(whole.tokens() == 1);
+  whole.on_event("", "[DONE]");
+  CHECK(whole.verdict() == Verdict::complete);
+  CHECK_MESSAGE(whole.tokens() == 3, "usage knows better how many a piece held");
+  AnswerCheck broken(expected);
+  broken.on_event("", choice);
+  broken.on_event("", "[DONE]");
+  CHECK(broken.verdict() == Verdict::wrong);
+}
