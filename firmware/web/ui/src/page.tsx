@@ -96,9 +96,9 @@ function share({ s: { share }, w, language }: Part) {
   );
 }
 
-const valve = ({ s: { valve, queue }, w }: Part) => section('valve', w.valve,
+const valve = ({ s, s: { valve, queue }, w }: Part) => section('valve', w.valve,
   <table>
-    {row(w.state, valve.open ? w.open : w.closed)}
+    {row(w.state, valve.open || cloud_in_flight(s) ? w.open : w.closed)}
     {row(w.overflow, w[valve.overflow])}
     {row(w.holding, w[valve.hold])}
     {row(w.queue, of(queue.length, queue.length_max, w))}
