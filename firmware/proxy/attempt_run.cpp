@@ -16,8 +16,11 @@ constexpr Duration kRetryAfterDefault = Duration::seconds(1);
 
 bool is_busy(int status) { return status == 429 || status == 503 || status == 529; }
 
-// Our credential is bad there, or the model is gone: another node may do.
-bool is_our_fault(int status) { return status == 401 || status == 403 || status == 404; }
+// Our credential is bad there, the model is gone, or the node was never made for this (501:
+// embeddings asked of an engine for chat): another node may do, and this one is well.
+bool is_our_fault(int status) {
+  return status == 401 || status == 403 || status == 404 || status == 501;
+}
 
 Duration retry_after_of(const ports::HttpFields& fields) {
   const auto ms = to_integer(trim(fields.get("retry-after-ms")));
@@ -262,11 +265,11 @@ AttemptVerdict AttemptRun::refusal_verdict() {
     verdict.retryable = true;
     verdict.error.status = status == 429 ? 429 : 503;
     verdict.error.retry_after = retry_after_of(head_.fields);
-  } else if (status >= 500) {
-    count_out(meter::Outcome::failed, sense::FlightEnd::failed, why);
-    verdict.retryable = true;
   } else if (is_our_fault(status)) {
     count_out(meter::Outcome::refused, sense::FlightEnd::client_fault, why);
+    verdict.retryable = true;
+  } else if (status >= 500) {
+    count_out(meter::Outcome::failed, sense::FlightEnd::failed, why);
     verdict.retryable = true;
   } else {
     count_out(meter::Outcome::refused, sense::FlightEnd::client_fault, why);

@@ -65,7 +65,7 @@ enum class FlightEnd {
   cancelled,      // the client left, or another reason on our side: says nothing
   client_fault,   // the node refused this request, rightly: the node is well
   asked_to_wait,  // 429 or 503
-  failed,         // 5xx, reset, cut, garbage, timeout
+  failed,         // 5xx but 501, reset, cut, garbage, timeout
 };
 
 struct FlightResult {

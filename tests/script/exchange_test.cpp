@@ -314,6 +314,20 @@ TEST_CASE("exchange: a node that refuses our credential is never shown as the cl
   }
 }
 
+TEST_CASE("exchange: a node that was not made for a request is left for another, but is well") {
+  World w;
+  for (int i = 0; i < 20; ++i) {
+    Client& client = w.ask("key-internal", chat());
+    REQUIRE(w.local().count() == i + 1);  // its breaker stays shut
+    w.local().last().answer(501, R"({"error":{"message":"no embeddings here"}})");
+    w.settle();
+    w.cheap().last().answer(200, "{}");
+    CHECK(client.status == 200);
+  }
+  finish(w);
+  CHECK(w.outcomes().front() == Outcome::refused);
+}
+
 TEST_CASE("exchange: a node's failure is tried elsewhere, each node once, and then told") {
   World w;
   Client& client = w.ask("key-internal", chat());
