@@ -2,7 +2,9 @@
 
 import http.client
 import json
+import os
 import re
+import resource
 import socket
 import subprocess
 import time
@@ -38,6 +40,15 @@ class Processes:
     def dead(self):
         return [process for process in self.running if process.poll() is not None]
 
+    def ticks(self):
+        """Processor time of these programs and of those that already ended, in clock ticks."""
+        ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+        sum_ = (ended.ru_utime + ended.ru_stime) * os.sysconf("SC_CLK_TCK")
+        for process in self.running:
+            with open(f"/proc/{process.pid}/stat") as stat:
+                sum_ += sum(map(int, stat.read().rpartition(")")[2].split()[11:13]))
+        return sum_
+
     def stop(self):
         while self.running:
             process = self.running.pop()
@@ -48,6 +59,24 @@ class Processes:
                 process.kill()
                 process.wait()
             process.stdout.close()
+
+
+class Others:
+    """How busy other programs keep the processors, from its making on."""
+
+    def __init__(self, processes):
+        self.processes = processes
+        self.before = self.read()
+
+    def read(self):
+        with open("/proc/stat") as stat:
+            # user nice system idle iowait irq softirq steal
+            ticks = list(map(int, stat.readline().split()[1:9]))
+        return sum(ticks), sum(ticks) - ticks[3] - ticks[4], self.processes.ticks()
+
+    def percent(self):
+        all_, busy, own = (now - then for now, then in zip(self.read(), self.before))
+        return max(0, 100 * (busy - own) / max(1, all_))
 
 
 class LocalSocket(http.client.HTTPConnection):

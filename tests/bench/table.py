@@ -66,12 +66,16 @@ def complete(rows, compared):
             row["least_cloud_percent"] = least_percent(row["concurrent"])
 
 
+def seconds(value):
+    return format(value, ".2f" if value < 10 else ".1f")
+
+
 def line_of(row):
     ttft, tpot = row["ttft_s"], row["tpot_ms"]
     least = row.get("least_cloud_percent")
-    return (f"{row['valve']:<7}{row['concurrent']:>5}{row['time_s']['mean']:>10.1f}"
+    return (f"{row['valve']:<7}{row['concurrent']:>5}{seconds(row['time_s']['mean']):>10}"
             f"{row['times_low']:>8.2f}{row.get('published_s', '-'):>13}"
-            f"{ttft['p50']:>8.1f}{ttft['p95']:>5.1f}{ttft['p99']:>5.1f}"
+            f"{seconds(ttft['p50']):>8}{seconds(ttft['p95']):>5}{seconds(ttft['p99']):>5}"
             f"{tpot['p50']:>10.0f}{tpot['p95']:>6.0f}{tpot['p99']:>6.0f}"
             f"{row['cloud_percent']:>11.1f}{'-' if least is None else format(least, '.1f'):>7}"
             f"{row['cloud_cost']:>9.4f}")
