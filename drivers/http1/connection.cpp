@@ -212,6 +212,8 @@ void Http1Connection::finish(bool reusable) {
   if (reusable) {
     kept_.clear();
     mark_ = ports_.clock.now();
+    rests_after_stream_ =
+        starts_with_ignoring_case(parser_->head().fields.get("content-type"), "text/event-stream");
     move_to(State::resting);
     if (paused_) stream_->resume_reading();  // to hear of the peer's end
     paused_ = false;

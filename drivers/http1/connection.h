@@ -78,6 +78,7 @@ class Http1Connection final : private ports::ByteSink, private ports::DialSink {
 
   const ports::Address& address() const { return address_; }
   Instant resting_since() const { return mark_; }
+  bool rests_after_stream() const { return rests_after_stream_; }
 
  private:
   enum class State { fresh, refusing, dialing, awaiting_head, in_body, resting, closed };
@@ -123,7 +124,8 @@ class Http1Connection final : private ports::ByteSink, private ports::DialSink {
   Instant armed_for_;        // when the timer fires, if it runs
   size_t pending_seen_ = 0;  // bytes of the request not yet taken by the kernel
   int64_t body_bytes_ = 0;
-  bool sent_ = false;  // the whole request has been handed to the kernel
+  bool sent_ = false;                // the whole request has been handed to the kernel
+  bool rests_after_stream_ = false;  // its last answer was one of events
   bool reused_ = false;
   bool byte_seen_ = false;  // of this call's answer
   bool paused_ = false;

@@ -1,6 +1,7 @@
 #include "drivers/http1/connection_pool.h"
 
 #include <algorithm>
+#include <iterator>
 
 namespace sluice::drivers {
 
@@ -49,9 +50,17 @@ Http1Connection* ConnectionPool::take_resting(Origin& origin) {
     close_old();
     return nullptr;
   }
-  origin.resting.pop_back();
+  const Instant now = ports_.clock.now();
+  const auto found = std::find_if(origin.resting.rbegin(), origin.resting.rend(), [&](auto* one) {
+    return !one->rests_after_stream() || one->resting_since() + kAfterStreamMin <= now;
+  });
+  if (found == origin.resting.rend() || (*found)->resting_since() + kRestingMax <= now) {
+    return nullptr;
+  }
+  Http1Connection* taken = *found;
+  origin.resting.erase(std::next(found).base());
   --resting_total_;
-  return newest;
+  return taken;
 }
 
 Http1Connection& ConnectionPool::make(const ports::Address& address) {

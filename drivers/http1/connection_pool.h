@@ -16,14 +16,17 @@ inline constexpr size_t kRestingPerOriginMax = 128;
 inline constexpr size_t kRestingTotalMax = 512;
 // Engines close a resting connection after 5 s; one that rests shorter is not lost in that race.
 inline constexpr Duration kRestingMax = Duration::seconds(4);
+// llama.cpp promises to keep the connection of a stream, and closes it at the stream's end: a
+// call sent on it at once would be lost. After so long the close has been seen, on a LAN.
+inline constexpr Duration kAfterStreamMin = Duration::ms(20);
 
 class ConnectionPool final : private ConnectionOwner {
  public:
   explicit ConnectionPool(ConnectionPorts& ports);
   ~ConnectionPool() override;
 
-  // A resting connection to the address (the one used last) unless `fresh`, or a new one; nullptr
-  // when there are too many.
+  // A resting connection to the address (the one used last, but for one whose stream just ended)
+  // unless `fresh`, or a new one; nullptr when there are too many.
   Http1Connection* take(const ports::Address& address, bool fresh);
   Http1Connection& make(const ports::Address& address);  // beyond any bound: to refuse a call
 

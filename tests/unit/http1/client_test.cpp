@@ -171,6 +171,26 @@ TEST_CASE("client: a call started in on_end may take the connection that just re
   CHECK(bench.dialer.dials == 1);
 }
 
+TEST_CASE("client: a connection whose stream just ended is left time to be closed") {
+  Bench bench;
+  Listener first;
+  bench.call(first);
+  const auto wire = bench.dialer.connect();
+  wire->answer(
+      "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+      "2\r\nhi\r\n0\r\n\r\n");
+  CHECK(first.heard == "head 200|hi|end");
+  Listener second;
+  bench.call(second);
+  CHECK(bench.dialer.dials == 2);
+  bench.time.pass(Duration::ms(20));
+  Listener third;
+  bench.call(third);
+  CHECK(bench.dialer.dials == 2);
+  wire->answer(Bench::kOk);
+  CHECK(third.heard == "head 200|hi|end");
+}
+
 TEST_CASE("client: a resting connection goes after four seconds, not before") {
   Bench bench;
   const auto wire = bench.rest_one();
