@@ -40,7 +40,8 @@ class Faults(World):
             outcomes[row["request"]].append(row["outcome"])
         for request, own in numbers.items():
             self.assertEqual(sorted(own), list(range(1, len(own) + 1)), request)
-            self.assertLessEqual(len(own), 3)
+            # attempts_max, and one on a connection that the node had closed, which is not counted
+            self.assertLessEqual(len(own), 3 + 1)
             self.assertLessEqual(outcomes[request].count("served"), 1, request)
         return numbers
 

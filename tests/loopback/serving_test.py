@@ -1,5 +1,7 @@
 """What a box serves, and where: clouds only, local only, both."""
 
+import csv
+
 from programs import patience
 from world import World, chat, cloud, local
 
@@ -23,6 +25,10 @@ class Serving(World):
         self.assertEqual(len(rows), 300)
         self.assertEqual({r["outcome"] for r in rows}, {"served"})
         self.assertEqual(sum(r["out_reported"] for r in rows), 3600)
+        for by in ("key", "model", "node", "day"):
+            usage = self.box.command("usage", "--by", by, "--format", "csv").stdout
+            lines = list(csv.DictReader(usage.splitlines()))
+            self.assertEqual(sum(int(line["out_tokens"]) for line in lines), 3600, usage)
 
     def test_a_local_engine_alone_serves_every_byte(self):
         gpu = self.engine("gpu")
