@@ -22,8 +22,9 @@ export async function books(world, report, tally) {
   const { home, cloud } = rows;
   report.note('ledger', rows);
   report.note('engine_counters', engine);
-  report.say(`  ledger, home: ${home.requests} requests, ${home.in_tokens} prompt tokens ` +
-    `(${home.cached_tokens} cached), ${home.out_tokens} answer tokens`);
+  report.say(`  ledger, home: ${home.requests} requests in ${home.attempts} attempts, ` +
+    `${home.in_tokens} prompt tokens (${home.cached_tokens} cached), ` +
+    `${home.out_tokens} answer tokens`);
   report.say(`  engine:       ${engine.prompt} prompt tokens computed, ${engine.out} answer tokens`);
   report.say(`  ledger, cloud: ${cloud?.requests ?? 0} requests, ${cloud?.out_tokens ?? 0} answer ` +
     `tokens, ${((cloud?.cost_nano ?? 0) / 1e9).toFixed(6)} ${cloud?.currency ?? ''}`);

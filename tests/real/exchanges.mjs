@@ -14,8 +14,9 @@ export function promptOf(number) {
   }];
 }
 
-export function clientOf(origin, apiKey) {
-  return new OpenAI({ baseURL: `${origin}/v1`, apiKey, maxRetries: 0, timeout: 120_000 });
+// Retries would hide what the daemon does; the engine alone closes connections that are kept.
+export function clientOf(origin, apiKey, maxRetries = 0) {
+  return new OpenAI({ baseURL: `${origin}/v1`, apiKey, maxRetries, timeout: 120_000 });
 }
 
 // One streamed chat. TPOT is the time between tokens after the first, on average.

@@ -34,7 +34,7 @@ function describe(name, answers, level) {
     tpot_ms: median(answers.map((answer) => answer.tpotMs)),
     kept_level: kept,
   };
-  const text = `${name.padEnd(12)} ${String(facts.requests).padStart(2)} streams, ` +
+  const text = `${name.padEnd(9)} ${String(facts.requests).padStart(2)} streams, ` +
     `${String(facts.tokens).padStart(4)} tokens, TTFT ${ms(facts.ttft_ms)}, ` +
     `TPOT ${fine(facts.tpot_ms)}, ${kept} kept the service level`;
   return [facts, text];

@@ -1,5 +1,5 @@
 // The daemon in front of a real engine, asked by the official client. See README.md.
-import { cpus } from 'node:os';
+import { cpus, loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { readFileSync } from 'node:fs';
 import { clientOf } from './exchanges.mjs';
@@ -27,7 +27,9 @@ function introduce(report) {
   const machine = `${cpus().length} x ${cpus()[0].model.trim()}`;
   report.note('date', new Date().toISOString());
   report.note('machine', machine);
-  report.say(`${report.facts.date.slice(0, 10)}, ${machine}`);
+  report.note('load_before', loadavg()[0]);
+  report.say(`${report.facts.date.slice(0, 10)}, ${machine}, load ${loadavg()[0].toFixed(1)} ` +
+    'before the run');
   report.say(`engine: llama.cpp's server, ${kModel} (Q4_1), ${kSlots} slots, no accelerator; ` +
     `cloud: testbed-engine; client: openai ${version} on Node ${process.versions.node}`);
 }

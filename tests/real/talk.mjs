@@ -9,11 +9,12 @@ const kMeasureTokens = 64;
 const kTpotSlack = 1.3;  // of the engine with every slot at work
 const kTtftSlack = 3;
 const kTtftMsMin = 300;
+const kManyTimes = 6;  // breaker.failures and one more
 
 // The engine alone, without the daemon: its pace decides which service level is fair.
 export async function measure(world, report) {
   report.say('the engine alone:');
-  const client = clientOf(world.engine, 'none');
+  const client = clientOf(world.engine, 'none', 3);
   await streamed(client, kModel, 0, 8);
   const one = await streamed(client, kModel, 1, kMeasureTokens);
   const full = await burst(client, kModel, 2, kSlots, kMeasureTokens);
@@ -80,11 +81,17 @@ export async function refusals(world, client, report, tally) {
     stranger instanceof OpenAI.AuthenticationError, stranger?.message);
 
   const ask = { model: kModel, input: 'water' };
-  const engineSays = await failureOf(clientOf(world.engine, 'none').embeddings.create(ask));
-  const home = await failureOf(client.embeddings.create(ask,
-    { headers: { 'x-sluice-data-class': 'home-only' } }));
+  const engineSays = await failureOf(clientOf(world.engine, 'none', 3).embeddings.create(ask));
+  let home = null;
+  for (let i = 0; i < kManyTimes; ++i) {
+    home = await failureOf(client.embeddings.create(ask,
+      { headers: { 'x-sluice-data-class': 'home-only' } }));
+  }
   report.check('embeddings that may not leave get the engine\'s own refusal',
     engineSays && home?.status === engineSays.status, `${home?.message}`);
+  const state = (await world.status()).nodes.find((one) => one.name === 'home').state;
+  report.check(`and after ${kManyTimes} of those the engine still counts as well`, state === 'up',
+    state);
   const embedded = await client.embeddings.create(ask).withResponse().catch((error) => ({ error }));
   const node = embedded.response?.headers.get('x-sluice-node');
   report.note('embeddings', { node: node ?? null, status: embedded.error?.status ?? 200 },

@@ -1,4 +1,5 @@
 // The box of the run: the engine, the stand-in for the cloud, the daemon between them and clients.
+import { cpus } from 'node:os';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { Programs } from './programs.mjs';
 import { admin, sluiced } from './observe.mjs';
@@ -8,6 +9,8 @@ export const kModel = 'smollm2-135m';
 export const kSlots = 4;
 const kContextTokens = 2048 * kSlots;
 const kCloudKey = 'key-of-the-stand-in';
+// Its threads spin while they wait for each other: one processor is left to all the others.
+const kThreads = Math.max(1, cpus().length - 1);
 const kUpMsMax = 30_000;
 const kLedgerRestMs = 600;  // three times metering.commit_ms
 
@@ -27,7 +30,8 @@ export class World {
   async startEngine() {
     [, this.engine] = await this.programs.start('engine', this.options.engine, [
       '--model', this.options.model, '--alias', kModel, '--host', '127.0.0.1', '--port', '0',
-      '--parallel', `${kSlots}`, '--ctx-size', `${kContextTokens}`, '--metrics', '--slots',
+      '--parallel', `${kSlots}`, '--ctx-size', `${kContextTokens}`, '--threads', `${kThreads}`,
+      '--metrics', '--slots',
     ], /listening on (http:\/\/\S+)/, 120);
     for (const end = Date.now() + kUpMsMax; Date.now() < end; await wait(100)) {
       if ((await fetch(`${this.engine}/health`)).ok) return;
