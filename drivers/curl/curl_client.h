@@ -1,4 +1,4 @@
-// HttpClient over libcurl: TLS, proxies of the environment, names. For plain HTTP on the LAN there
+// HttpClient over libcurl: TLS, names. For plain HTTP on the LAN there
 // is a leaner client; this one speaks it too.
 // HTTP/1.1, identity coding, no redirects; the peer's certificate is checked against the system's
 // CAs. Lifetime: all calls end before the client, the client before the loop.

@@ -95,6 +95,8 @@ void set_options(CURL* easy, const HttpCallSpec& spec, const std::string& ca_fil
   curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, long{CURL_HTTP_VERSION_1_1});
   curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+  // Where data goes is said in the settings, not by a variable that somebody once exported.
+  curl_easy_setopt(easy, CURLOPT_PROXY, "");
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(easy, CURLOPT_QUICK_EXIT,
                    1L);  // a cancelled look-up of a name is not waited for

@@ -12,6 +12,10 @@ namespace sluice::box {
 
 namespace {
 
+Error is_stopping() {
+  return {ErrorKind::busy, "box", "the box is stopping; ask again when it has started"};
+}
+
 std::string list_of(const std::vector<std::string>& keys) {
   std::string text;
   for (const std::string& key : keys) text += (text.empty() ? "" : ", ") + key;
@@ -75,9 +79,10 @@ Result<void> Box::use(LoadedSettings loaded) {
 }
 
 Result<void> Box::reload(std::string_view author) {
+  if (stopping_) return is_stopping();
   Result<LoadedSettings> loaded = load_settings(config_, files_);
-  Result<void> used = loaded ? use(std::move(*loaded)) : Result<void>(loaded.error());
-  if (used) used = stored_->keys.load();
+  Result<void> used = loaded ? stored_->keys.load() : Result<void>(loaded.error());
+  if (used) used = use(std::move(*loaded));
   if (used) {
     log_.info("settings", "loaded again, asked by {}", author);
   } else {
@@ -89,16 +94,26 @@ Result<void> Box::reload(std::string_view author) {
 Result<void> Box::change_overlay(Result<settings::Overlay> changed, std::string_view what,
                                  std::string_view author) {
   if (!changed) return changed.error();
+  if (stopping_) return is_stopping();
   LoadedSettings next = loaded_;
   next.overlay = std::move(*changed);
   next.trouble.clear();
   Result<settings::Effective> effective = settings::apply(next.base, next.overlay);
   if (!effective) return effective.error();
   next.effective = std::move(*effective);
-  const settings::Overlay saved = next.overlay;
-  if (Result<void> ok = use(std::move(next)); !ok) return ok;
+  // On disk first: what is in force must be there after a restart.
+  const std::string& folder = settings().start.state_dir;
+  if (Result<void> saved = settings::save_overlay(files_, folder, next.overlay); !saved) {
+    return saved;
+  }
+  const settings::Overlay before = loaded_.overlay;
+  if (Result<void> used = use(std::move(next)); !used) {
+    Result<void> restored = settings::save_overlay(files_, folder, before);
+    if (!restored) log_.error("settings", "the overlay on disk: {}", restored.error().text);
+    return used;
+  }
   log_.info("settings", "{} by {}", what, author);
-  return settings::save_overlay(files_, settings().start.state_dir, saved);
+  return {};
 }
 
 Result<void> Box::set_setting(std::string_view key, std::string_view value_text,
@@ -140,7 +155,7 @@ web::BoxStatus Box::status() const {
   status.uptime = clock_.now() - started_;
   status.overflow = settings::to_text(settings().live.valve.overflow);
   status.hold = settings::to_text(settings().live.valve.hold);
-  status.open = senses_.is_overflowing();
+  status.open = senses_.is_overflowing(clock_.now());
   status.currency = settings().start.currency.text();
   status.health = stored_->meter.health();
   return status;

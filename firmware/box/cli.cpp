@@ -6,6 +6,7 @@
 
 #include "drivers/os/files.h"
 #include "firmware/box/box.h"
+#include "firmware/box/credentials.h"
 #include "firmware/settings/exposure.h"
 #include "firmware/settings/print.h"
 
@@ -29,7 +30,14 @@ int check_config(const Options& options, const LoadedSettings& loaded) {
   const settings::Settings& settings = loaded.effective.settings;
   const Result<std::map<std::string, sense::EngineFacts>> engines = embedded_engine_facts();
   if (!engines) return complain(engines.error());
+  drivers::OsFiles files;
   for (const settings::NodeSettings& node : settings.live.nodes) {
+    upstream::NodeTarget target;
+    if (Result<void> read = read_credential(node, files, target); !read) {
+      return complain(
+          {ErrorKind::refused, "settings",
+           fmt::format("{}: node \"{}\": {}", options.config, node.name, read.error().text)});
+    }
     if (engines->contains(node.engine)) continue;
     return complain({ErrorKind::refused, "settings",
                      fmt::format("{}: node \"{}\": there is no engine description \"{}\"",

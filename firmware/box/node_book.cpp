@@ -47,7 +47,9 @@ Result<NodeBook::Plan> NodeBook::plan_node(const settings::NodeSettings& node) {
   if (!origin) return origin.error();
   plan.target.origin = std::move(*origin);
   if (Result<void> read = read_credential(node, ports_.files, plan.target); !read) {
-    return read.error();
+    // One node less is no reason not to serve with the others.
+    plan.trouble = read.error().text;
+    ports_.log.error("settings", "node {} cannot be used: {}", node.name, plan.trouble);
   }
   return plan;
 }
@@ -62,7 +64,7 @@ ports::HttpClient& NodeBook::client_for(const Plan& plan) {
 }
 
 void NodeBook::observe(const Plan& plan, const settings::Settings& settings, NodeWatch& watch) {
-  if (!plan.node->enabled) return watch.stop();
+  if (!plan.node->enabled || !plan.trouble.empty()) return watch.stop();
   ports::HttpFields credentials;
   if (!plan.target.credential_field.empty()) {
     credentials.add(plan.target.credential_field, plan.target.credential_value);
@@ -82,6 +84,7 @@ Result<void> NodeBook::configure(const settings::Settings& settings,
     if (!plan) return plan.error();
     plans.push_back(std::move(*plan));
     profiles.push_back(node_profile(node, settings));
+    profiles.back().trouble = plans.back().trouble;
   }
   const Duration tpot_max = proxy_policy(settings).admission.levels.at("default").tpot_max;
   Result<void> known =

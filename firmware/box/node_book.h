@@ -50,6 +50,7 @@ class NodeBook {
     const settings::NodeSettings* node;
     upstream::NodeTarget target;
     sense::EngineFacts facts;
+    std::string trouble;  // its credential cannot be read
   };
   Result<Plan> plan_node(const settings::NodeSettings& node);
   ports::HttpClient& client_for(const Plan& plan);

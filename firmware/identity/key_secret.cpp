@@ -1,5 +1,7 @@
 #include "firmware/identity/key_secret.h"
 
+#include "firmware/identity/key_view.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -12,7 +14,6 @@ namespace sluice::identity {
 
 namespace {
 
-constexpr std::string_view kSecretPrefix = "slk-";
 constexpr size_t kSecretBytes = 32;
 constexpr size_t kIdBytes = 4;
 

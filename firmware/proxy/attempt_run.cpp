@@ -13,14 +13,14 @@ namespace {
 
 // How long a node that says 429 or 503 without Retry-After is left alone.
 constexpr Duration kRetryAfterDefault = Duration::seconds(1);
+// How long one that refuses our credential is: somebody has to change something first.
+constexpr Duration kCredentialWait = Duration::seconds(30);
 
 bool is_busy(int status) { return status == 429 || status == 503 || status == 529; }
 
-// Our credential is bad there, the model is gone, or the node was never made for this (501:
+// The model is gone there, or the node was never made for this (501:
 // embeddings asked of an engine for chat): another node may do, and this one is well.
-bool is_our_fault(int status) {
-  return status == 401 || status == 403 || status == 404 || status == 501;
-}
+bool is_our_fault(int status) { return status == 404 || status == 501; }
 
 Duration retry_after_of(const ports::HttpFields& fields) {
   const auto ms = to_integer(trim(fields.get("retry-after-ms")));
@@ -50,6 +50,14 @@ AttemptRun::AttemptRun(ProxyWorld& world, const AttemptOrder& order,
 
 AttemptRun::~AttemptRun() { ENSURE(state_ == State::ready || counted_out_); }
 
+void AttemptRun::move_to(State next) {
+  bool allowed = next == State::ended && state_ != State::ended;
+  if (next == State::waiting_head) allowed = state_ == State::ready;
+  if (next == State::answering || next == State::refusing) allowed = state_ == State::waiting_head;
+  ENSURE(allowed);
+  state_ = next;
+}
+
 void AttemptRun::count_in() {
   sent_ = world_.clock.now();
   sense::NodeState& node = world_.senses.node(candidate_.node);
@@ -78,7 +86,7 @@ void AttemptRun::start(bool fresh_connection) {
   const NodeAccess& access = world_.nodes.at(candidate_.node);
   ENSURE(govern::may_go(order_.tenant.data_class, access.data));  // the exchange has looked
   count_in();
-  state_ = State::waiting_head;
+  move_to(State::waiting_head);
   ports::HttpCallSpec spec;
   spec.origin = access.target.origin;
   spec.target = upstream::target_path(access.target, order_.endpoint);
@@ -91,7 +99,8 @@ void AttemptRun::start(bool fresh_connection) {
   spec.timeouts.first_byte =
       std::max(Duration::ms(1), std::min(order_.ask.deadline - sent_, candidate_.first_byte_max));
   spec.timeouts.idle = world_.policy.stream_idle_max;
-  spec.timeouts.total = world_.policy.request_max;
+  const Duration left = order_.ask.arrived + world_.policy.request_max - sent_;
+  spec.timeouts.total = std::max(Duration::ms(1), left);
   spec.fresh_connection = fresh_connection;
   access.on_use();
   call_ = access.client->call(std::move(spec), *this);
@@ -102,7 +111,7 @@ void AttemptRun::cancel() {
   const bool complete = filter_ && filter_->done_seen();
   count_out(complete ? meter::Outcome::served : meter::Outcome::client_gone,
             complete ? sense::FlightEnd::served : sense::FlightEnd::cancelled, "");
-  state_ = State::ended;
+  move_to(State::ended);
   call_.reset();
 }
 
@@ -127,10 +136,10 @@ Tokens AttemptRun::tokens_used() const {
 void AttemptRun::on_head(const ports::HttpResponseHead& head) {
   head_ = head;
   if (head.status < 200 || head.status > 299) {
-    state_ = State::refusing;
+    move_to(State::refusing);
     return;
   }
-  state_ = State::answering;
+  move_to(State::answering);
   const std::string_view type = head.fields.get("content-type");
   upstream::AnswerEdits edits;
   edits.strip_usage = !order_.body.wants_usage;
@@ -149,7 +158,14 @@ void AttemptRun::on_body(std::string_view bytes) {
   }
   if (state_ != State::answering) return;
   if (!first_byte_) first_byte_ = world_.clock.now();
-  look(filter_->feed(bytes));
+  received_ += bytes.size();
+  const std::string_view out = filter_->feed(bytes);
+  // The last byte of a body whose length is told: what it cost is written down before it goes on.
+  if (passes_whole() && head_.content_length && received_ >= *head_.content_length) {
+    (void)filter_->finish();
+    count_out(meter::Outcome::served, sense::FlightEnd::served, "");
+  }
+  look(out);
 }
 
 void AttemptRun::look(std::string_view out) {
@@ -162,12 +178,36 @@ void AttemptRun::look(std::string_view out) {
     first_token_seen_ = true;
     if (later > 0) node.tokens(id_, later, now);
   }
+  if (filter_->error_seen() && !passed_on_) return fail_at_first_event();
   if (filter_->done_seen()) {
-    count_out(meter::Outcome::served, sense::FlightEnd::served, "");
+    count_out_answered();
     if (!after_done_) after_done_ = world_.timers.make([this] { on_after_done(); });
     after_done_->start(kAfterDoneMax);
   }
-  if (!out.empty()) sink_.on_attempt_body(out);
+  if (out.empty()) return;
+  passed_on_ = true;
+  sink_.on_attempt_body(out);
+}
+
+// A stream may begin with 200 and an error: nothing of it has reached the client, so another node
+// may still do better.
+void AttemptRun::fail_at_first_event() {
+  call_.reset();
+  count_out(meter::Outcome::failed, sense::FlightEnd::failed, "its stream began with an error");
+  move_to(State::ended);
+  AttemptVerdict verdict = truncated_verdict();
+  verdict.error.code = "node_failed";
+  verdict.error.message = "the node could not begin its answer: its stream began with an error";
+  sink_.on_attempt_end(std::move(verdict));
+}
+
+// The answer is complete, as far as its form goes; an error told within it is one all the same.
+void AttemptRun::count_out_answered() {
+  if (filter_->error_seen()) {
+    count_out(meter::Outcome::cut, sense::FlightEnd::failed, "it told an error in its stream");
+  } else {
+    count_out(meter::Outcome::served, sense::FlightEnd::served, "");
+  }
 }
 
 // All was said, yet the node keeps its answer open.
@@ -181,18 +221,18 @@ void AttemptRun::on_end() {
   call_.reset();
   if (state_ == State::refusing) {
     AttemptVerdict verdict = refusal_verdict();
-    state_ = State::ended;
+    move_to(State::ended);
     return sink_.on_attempt_end(std::move(verdict));
   }
-  ENSURE(state_ == State::answering);
-  state_ = State::ended;
+  move_to(State::ended);
   const std::string_view rest = filter_->finish();
-  const bool truncated = filter_->is_event_stream() && !filter_->done_seen();
+  const bool readable = filter_->is_event_stream() && !filter_->passes_unread();
+  const bool truncated = readable && !filter_->done_seen();
   if (truncated) {
     count_out(first_byte_ ? meter::Outcome::cut : meter::Outcome::failed, sense::FlightEnd::failed,
               "its stream ended without [DONE]");
   } else {
-    count_out(meter::Outcome::served, sense::FlightEnd::served, "");
+    count_out_answered();
   }
   if (!rest.empty()) sink_.on_attempt_body(rest);
   AttemptVerdict verdict = truncated ? truncated_verdict() : AttemptVerdict();
@@ -204,19 +244,21 @@ void AttemptRun::on_fail(const ports::HttpFailure& failure) {
   if (state_ == State::ended) return;
   call_.reset();
   if (filter_ && filter_->done_seen()) {  // all was said; how the connection ended is no matter
-    state_ = State::ended;
+    move_to(State::ended);
     AttemptVerdict verdict;
     verdict.served = true;
     return sink_.on_attempt_end(std::move(verdict));
   }
   const bool stale =
       failure.reused_connection && failure.stage != ports::HttpFailure::Stage::in_body;
-  const meter::Outcome outcome = failure.timed_out ? meter::Outcome::timed_out
-                                 : first_byte_     ? meter::Outcome::cut
-                                                   : meter::Outcome::failed;
+  // A node that could not be reached has done nothing, and costs nothing.
+  const bool sent = failure.stage != ports::HttpFailure::Stage::connect;
+  const meter::Outcome outcome = failure.timed_out && sent ? meter::Outcome::timed_out
+                                 : first_byte_             ? meter::Outcome::cut
+                                                           : meter::Outcome::failed;
   count_out(outcome, stale ? sense::FlightEnd::cancelled : sense::FlightEnd::failed,
             failure.error.text);
-  state_ = State::ended;
+  move_to(State::ended);
   sink_.on_attempt_end(failure_verdict(failure));
 }
 
@@ -244,7 +286,10 @@ void AttemptRun::count_out(meter::Outcome outcome, sense::FlightEnd end, std::st
   result.output = ended.reported ? ended.out_reported : ended.out_counted;
   result.streamed = is_event_stream();
   result.why = std::move(why);
-  if (end == sense::FlightEnd::asked_to_wait) result.retry_after = retry_after_of(head_.fields);
+  if (end == sense::FlightEnd::asked_to_wait) {
+    const bool credential = head_.status == 401 || head_.status == 403;
+    result.retry_after = credential ? kCredentialWait : retry_after_of(head_.fields);
+  }
   world_.senses.node(candidate_.node).end(id_, result, now);
   world_.room.poke();
 }
@@ -265,6 +310,10 @@ AttemptVerdict AttemptRun::refusal_verdict() {
     verdict.retryable = true;
     verdict.error.status = status == 429 ? 429 : 503;
     verdict.error.retry_after = retry_after_of(head_.fields);
+  } else if (status == 401 || status == 403) {
+    count_out(meter::Outcome::refused, sense::FlightEnd::asked_to_wait,
+              fmt::format("it refuses our credential (status {})", status));
+    verdict.retryable = true;
   } else if (is_our_fault(status)) {
     count_out(meter::Outcome::refused, sense::FlightEnd::client_fault, why);
     verdict.retryable = true;

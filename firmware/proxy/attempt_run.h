@@ -2,7 +2,7 @@
 // it, watches the answer. Whatever happens, it is counted out exactly once in sense and in meter.
 //
 // ready -> waiting_head -> answering | refusing -> ended
-// ready -> ended, waiting_head -> ended: failed or cancelled
+//          waiting_head -> ended               failed or cancelled
 #pragma once
 
 #include <memory>
@@ -41,7 +41,7 @@ struct AttemptVerdict {
 class AttemptSink {
  public:
   virtual ~AttemptSink() = default;
-  // The node accepts. `length`: of the whole body, where it will pass on unchanged.
+  // The node accepts. Its body's length holds for the client where passes_whole().
   virtual void on_attempt_head(const ports::HttpResponseHead& head) = 0;
   virtual void on_attempt_body(std::string_view bytes) = 0;
   virtual void on_attempt_end(AttemptVerdict verdict) = 0;  // last callback
@@ -75,7 +75,10 @@ class AttemptRun : public ports::HttpCallSink {
  private:
   enum class State { ready, waiting_head, answering, refusing, ended };
 
+  void move_to(State next);
   void on_after_done();
+  void fail_at_first_event();
+  void count_out_answered();
   void count_in();
   void count_out(meter::Outcome outcome, sense::FlightEnd end, std::string why);
   void look(std::string_view out);
@@ -96,6 +99,8 @@ class AttemptRun : public ports::HttpCallSink {
   State state_ = State::ready;
   Instant sent_;
   std::optional<Instant> first_byte_;
+  uint64_t received_ = 0;   // bytes of the node's body
+  bool passed_on_ = false;  // something of it went to the client
   bool first_token_seen_ = false;
   bool counted_out_ = false;
   ports::HttpResponseHead head_;

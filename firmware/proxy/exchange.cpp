@@ -105,7 +105,7 @@ bool Exchange::decide(bool first) {
   decision.plan = valve::decide(ask_, decision.view, decision.policy, decision.draw);
   plan_ = decision.plan;
   if (!first && plan_.verdict == valve::Verdict::hold) return false;
-  world_.senses.decided(ask_.model, plan_);
+  world_.senses.decided(ask_.model, plan_, now);
   const valve::View view = plan_.verdict == valve::Verdict::refuse ? decision.view : valve::View();
   world_.decisions.add(std::move(decision), request_id_, tenant_.name, world_.calendar.now());
   switch (plan_.verdict) {
@@ -114,7 +114,7 @@ bool Exchange::decide(bool first) {
       start_attempt(false);
       break;
     case valve::Verdict::hold:
-      hold(plan_);
+      hold();
       break;
     case valve::Verdict::refuse:
       refuse(plan_, view);
@@ -123,7 +123,7 @@ bool Exchange::decide(bool first) {
   return true;
 }
 
-void Exchange::hold(const valve::Plan&) {
+void Exchange::hold() {
   valve::Ticket ticket;
   ticket.id = id_;
   ticket.key = tenant_.key;
@@ -169,6 +169,8 @@ void Exchange::on_waited_too_long() {
 bool Exchange::may_still_go(const valve::Candidate& candidate) const {
   const auto access = world_.nodes.find(candidate.node);
   if (access == world_.nodes.end() || world_.senses.is_retired(candidate.node)) return false;
+  if (!world_.senses.node(candidate.node).profile().enabled) return false;
+  if (access->second.data.is_cloud && !world_.policy.valve.overflow) return false;
   return govern::may_go(tenant_.data_class, access->second.data);
 }
 
@@ -258,7 +260,9 @@ void Exchange::on_attempt_end(AttemptVerdict verdict) {
 
 void Exchange::finish_served() {
   if (state_ == State::sending && !committed_) {  // an empty answer
-    answer_.send_head(node_head_.status, answer_fields(node_head_.fields, false), 0);
+    ports::HttpFields fields = answer_fields(node_head_.fields, false);
+    fields.add("x-sluice-node", world_.senses.node(attempt_->node()).profile().name);
+    answer_.send_head(node_head_.status, fields, 0);
   }
   move_to(State::done);
   leave();
@@ -289,6 +293,7 @@ void Exchange::fail_with_node_body(AttemptVerdict verdict) {
   if (verdict.node_body.empty() || committed_) return fail(verdict.error);
   ports::HttpFields fields = std::move(verdict.node_fields);
   fields.add("x-request-id", request_id_);
+  fields.add("x-sluice-node", world_.senses.node(attempt_->node()).profile().name);
   if (!verdict.error.may_retry) fields.set("x-should-retry", "false");
   move_to(State::done);
   leave();

@@ -45,7 +45,7 @@ class Exchange : public ports::HttpActivity, public AttemptSink, public Waiter {
 
   void move_to(State state);
   bool decide(bool first);  // false: it waits on
-  void hold(const valve::Plan& plan);
+  void hold();
   void refuse(const valve::Plan& plan, const valve::View& view);
   bool may_still_go(const valve::Candidate& candidate) const;
   void start_attempt(bool same_node);

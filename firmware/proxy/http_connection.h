@@ -41,7 +41,6 @@ class HttpConnection : public ports::ByteSink, public ports::HttpAnswer {
 
   void start();
   void finish_soon();  // no further request; an answer under way is finished first
-  bool is_answering() const { return activity_ != nullptr; }
   const ports::Address& peer() const { return peer_.address; }
 
   void on_bytes(std::string_view bytes) override;

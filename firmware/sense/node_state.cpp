@@ -53,6 +53,7 @@ bool NodeState::is_minute_full(Instant now) const {
 
 std::string NodeState::why(Instant now) const {
   if (!profile_.enabled) return "disabled in the settings";
+  if (!profile_.trouble.empty()) return profile_.trouble;
   if (is_minute_full(now)) return "its limit of requests per minute is used up";
   if (reading_.asleep && is_fresh(now)) return "the engine sleeps";
   return breaker_.why();
@@ -189,6 +190,7 @@ void NodeState::read(const EngineReading& reading, Instant now) {
 }
 
 void NodeState::health(bool alive, std::string_view why, Instant now) {
+  looks_dead_ = !alive;
   if (alive) {
     breaker_.answer_probe(now);
   } else {
@@ -208,7 +210,10 @@ valve::NodeView NodeState::view(Instant now) const {
   view.id = id_;
   view.name = profile_.name;
   view.place = profile_.place;
-  view.health = profile_.enabled ? breaker_.health(now) : valve::Health::down;
+  const bool can_be_used = profile_.enabled && profile_.trouble.empty();
+  view.health = can_be_used ? breaker_.health(now) : valve::Health::down;
+  // No request is spent on a trial that the probe has just lost.
+  if (view.health == valve::Health::probing && looks_dead_) view.health = valve::Health::down;
   if (is_minute_full(now)) view.health = valve::Health::down;
   if (reading_.asleep && is_fresh(now)) view.health = valve::Health::down;
   view.share = breaker_.share(now);

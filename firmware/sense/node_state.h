@@ -34,6 +34,7 @@ struct NodeProfile {
   valve::Place place = valve::Place::local;
   std::string engine;
   bool enabled = true;
+  std::string trouble;            // not empty: it cannot be used, and why (its key cannot be read)
   std::vector<ModelName> models;  // aliases are entries of their own; empty: ask the node
   int concurrency_limit = 0;      // 0 = none
   int untried_concurrency = 0;    // 0 = any
@@ -64,7 +65,7 @@ enum class FlightEnd {
   served,
   cancelled,      // the client left, or another reason on our side: says nothing
   client_fault,   // the node refused this request, rightly: the node is well
-  asked_to_wait,  // 429 or 503
+  asked_to_wait,  // 429 or 503; or it refuses our credential
   failed,         // 5xx but 501, reset, cut, garbage, timeout
 };
 
@@ -152,6 +153,7 @@ class NodeState {
   int others_ = 0;
   int waiting_ = 0;  // in two readings in succession: a burst waits for the next step, no more
   int engine_slots_ = 0;
+  bool looks_dead_ = false;  // said the last probe
   std::vector<std::string> listed_models_;
 
   std::vector<valve::TpotPoint> points_;  // as of the last learn()

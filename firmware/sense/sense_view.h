@@ -1,4 +1,4 @@
-// What the page, the metrics and /v1/models may read of the nodes: a report, no access.
+// What the page, the metrics and /readyz may read of the nodes: a report, no access.
 #pragma once
 
 #include <optional>

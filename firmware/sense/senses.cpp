@@ -18,6 +18,7 @@ Result<void> Senses::configure(const std::vector<NodeProfile>& profiles, const S
   }
   policy_ = policy;
   default_tpot_max_ = default_tpot_max;
+  window_ = times.window;
   for (Entry& entry : nodes_) entry.retired = true;
   for (const NodeProfile& profile : profiles) {
     if (NodeState* known = find(profile.name)) {
@@ -36,8 +37,8 @@ valve::View Senses::view(const std::string& model, int held, Instant now) const 
   valve::View view;
   view.now = now;
   view.held = held;
-  const auto state = overflowing_.find(model);
-  view.overflowing = state != overflowing_.end() && state->second;
+  const auto state = valves_.find(model);
+  view.overflowing = state != valves_.end() && state->second.overflowing;
   const valve::NodeSet serving_model = serving(model);
   for (const Entry& entry : nodes_) {
     if (serving_model.has(entry.state->id())) view.nodes.push_back(entry.state->view(now));
@@ -45,8 +46,8 @@ valve::View Senses::view(const std::string& model, int held, Instant now) const 
   return view;
 }
 
-void Senses::decided(const std::string& model, const valve::Plan& plan) {
-  overflowing_[model] = plan.overflowing;  // only models that some node serves come here
+void Senses::decided(const std::string& model, const valve::Plan& plan, Instant now) {
+  valves_[model] = {plan.overflowing, now};  // only models that some node serves come here
 }
 
 NodeState* Senses::find(const std::string& name) {
@@ -89,9 +90,14 @@ std::vector<std::string> Senses::models() const {
   return {names.begin(), names.end()};
 }
 
-bool Senses::is_overflowing() const {
-  return std::any_of(overflowing_.begin(), overflowing_.end(),
-                     [](const auto& entry) { return entry.second; });
+bool Senses::is_overflowing(Instant now) const {
+  const auto is_open = [&](const auto& entry) {
+    return entry.second.overflowing && now - entry.second.decided <= window_;
+  };
+  if (std::any_of(valves_.begin(), valves_.end(), is_open)) return true;
+  return std::any_of(nodes_.begin(), nodes_.end(), [](const Entry& entry) {
+    return entry.state->profile().place == valve::Place::cloud && entry.state->in_flight() > 0;
+  });
 }
 
 void Senses::learn(Instant now) {

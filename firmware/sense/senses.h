@@ -26,7 +26,7 @@ class Senses : public SenseView {
                          const valve::Policy& policy, Duration default_tpot_max);
 
   valve::View view(const std::string& model, int held, Instant now) const;
-  void decided(const std::string& model, const valve::Plan& plan);  // keeps the valve's state
+  void decided(const std::string& model, const valve::Plan& plan, Instant now);  // keeps the state
 
   NodeState* find(const std::string& name);  // null: never heard of
   NodeState& node(valve::NodeId id);
@@ -34,7 +34,8 @@ class Senses : public SenseView {
   bool is_retired(valve::NodeId id) const;
   valve::NodeSet serving(const std::string& model) const;
   std::vector<std::string> models() const;  // of all nodes, sorted, unique
-  bool is_overflowing() const;              // for any model
+  // Something of ours is in the cloud, or would have gone there within the window, for any model.
+  bool is_overflowing(Instant now) const;
   void learn(Instant now);
 
   std::vector<NodeReport> reports(Instant now) const override;
@@ -44,8 +45,13 @@ class Senses : public SenseView {
     std::unique_ptr<NodeState> state;
     bool retired = false;
   };
-  std::vector<Entry> nodes_;                 // index = NodeId
-  std::map<std::string, bool> overflowing_;  // by model
+  std::vector<Entry> nodes_;  // index = NodeId
+  struct Valve {
+    bool overflowing = false;
+    Instant decided;
+  };
+  std::map<std::string, Valve> valves_;  // by model
+  Duration window_;
   valve::Policy policy_;
   Duration default_tpot_max_;
 };

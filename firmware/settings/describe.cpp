@@ -115,12 +115,13 @@ void describe(Settings& settings, Visitor& v) {
   describe_limits(live.limits, v);
   v.enter({"metering", kLive, "The ledger.", "账本。"});
   v.field(
-      {"commit_ms", kLive, "How often the ledger is written; shorter = fresher, more disk writes.",
+      {"commit_ms", kFixed, "How often the ledger is written; shorter = fresher, more disk writes.",
        "账本写入间隔；越短越新，写盘越多。"},
       milliseconds(live.metering.commit, 10, 60000));
-  v.field({"journal_bytes_max", kLive, "Largest journal ahead of the ledger; disk space.",
-           "账本前置日志的上限；占用磁盘。"},
-          bytes(live.metering.journal_max, 1048576, 268435456));
+  v.field(
+      {"journal_bytes_max", kFixed, "Largest file of the journal ahead of the ledger; disk space.",
+       "账本前置日志单个文件的上限；占用磁盘。"},
+      bytes(live.metering.journal_max, 1048576, 268435456));
   v.leave();
   v.enter(
       {"decisions", kLive, "The record of why each request went where.", "每次决策原因的记录。"});

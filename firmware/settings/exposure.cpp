@@ -16,7 +16,10 @@ std::string api_line(const Settings& settings) {
                           : is_any_address(api) ? "every host that can reach this machine"
                                                 : "every host that can reach " + api.host;
   if (settings.live.access.require_key) {
-    return fmt::format("listen.api {}: open to {}; an API key is required", api.text(), who);
+    return fmt::format(
+        "listen.api {}: open to {}; an API key is required, but for "
+        "/metrics, /healthz and /readyz",
+        api.text(), who);
   }
   return fmt::format("{}listen.api {}: open to {}, without an API key (access.require_key: false)",
                      here ? "" : "warning: ", api.text(), who);

@@ -116,7 +116,7 @@ struct BreakerSettings {
 
 struct LimitSettings {
   Bytes body_max{16777216};                          // one request; memory for each one being read
-  int64_t connections_max = 4096;                    // all clients; descriptors and memory
+  int64_t connections_max = 4096;                    // of one listener; descriptors and memory
   int64_t connections_per_address_max = 1024;        // one client address may hold so many
   Duration head_max = Duration::ms(10000);           // slow heads are cut off
   Duration idle_max = Duration::ms(75000);           // idle client connections are closed
@@ -134,7 +134,7 @@ struct MeteringSettings {
 };
 
 struct DecisionSettings {
-  int64_t keep = 1000;          // in memory for the page, about 1 KB each
+  int64_t keep = 1000;          // in memory for the page, about 1 KB each for a few nodes
   Bytes journal_max{67108864};  // disk, per file
   int64_t files_max = 4;        // disk, files kept
   bool operator==(const DecisionSettings&) const = default;

@@ -41,6 +41,8 @@ class AnswerFilter {
   bool done_seen() const { return done_seen_; }    // data: [DONE]
   bool error_seen() const { return error_seen_; }  // an error object in the stream
   bool is_event_stream() const { return is_event_stream_; }
+  // An event or body was too long to be read: the rest passes on, and its end is not looked for.
+  bool passes_unread() const { return passes_unread_; }
 
  private:
   void take_event(const SseEvent& event);

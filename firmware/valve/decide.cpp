@@ -135,7 +135,9 @@ void append(Plan& plan, const std::vector<Choice>& choices, const Ask& ask, cons
     const NodeId id = choice.node->id;
     const auto same = [id](const Candidate& c) { return c.node == id; };
     if (std::any_of(plan.candidates.begin(), plan.candidates.end(), same)) continue;
-    const Duration first_byte = std::min(policy.first_byte_max, ask.deadline - view.now);
+    // An answer in one piece has its first byte when it is done: only the deadline bounds it.
+    const Duration left = ask.deadline - view.now;
+    const Duration first_byte = ask.stream ? std::min(policy.first_byte_max, left) : left;
     plan.candidates.push_back({id, choice.node->place, first_byte, choice.forecast, choice.cost});
   }
 }

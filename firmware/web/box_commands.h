@@ -30,7 +30,7 @@ struct ProcessFigures {
 enum class UsageBy { key, model, node, day };
 enum class UsageFormat { table, csv, json };
 
-// Days are those of the box's own time zone; the box reads and checks them.
+// Days are UTC; the box reads and checks them.
 struct UsageQuery {
   UsageBy by = UsageBy::key;
   std::string from_day;  // included, as a person wrote it, e.g. 2026-11-01; empty = the beginning

@@ -201,6 +201,36 @@ TEST_CASE("exchange: a stream that ends before its first byte goes to the next c
   CHECK(w.outcomes() == Outcomes{Outcome::failed, Outcome::served});
 }
 
+TEST_CASE("exchange: a stream that begins with an error goes to the next candidate") {
+  World w;
+  Client& client = w.ask("key-internal", kStream);
+  w.local().last().stream_head();
+  w.local().last().body("data: {\"error\":{\"message\":\"out of memory\"}}\n\n");
+  w.settle();
+  CHECK(client.body.empty());
+  REQUIRE(w.cheap().count() == 1);
+  w.cheap().last().answer(200, token_event("a") + std::string(kDone), "text/event-stream");
+  CHECK(client.ended);
+  CHECK_FALSE(contains(client.body, "out of memory"));
+  finish(w);
+  CHECK(w.outcomes() == Outcomes{Outcome::failed, Outcome::served});
+}
+
+TEST_CASE("exchange: an error told in the middle of a stream is passed on and is no service") {
+  World w;
+  Client& client = w.ask("key-internal", kStream);
+  w.local().last().stream_head();
+  w.local().last().body(token_event("a"));
+  w.local().last().body("data: {\"error\":{\"message\":\"out of memory\"}}\n\n");
+  w.local().last().body(kDone);
+  w.local().last().end();
+  w.settle();
+  CHECK(contains(client.body, "out of memory"));
+  CHECK(w.cheap().count() == 0);
+  finish(w);
+  CHECK(w.outcomes() == Outcomes{Outcome::cut});
+}
+
 TEST_CASE("exchange: all was said when the end mark came, however the connection ends") {
   World w;
   Client& client = w.ask("key-internal", kStream);

@@ -57,7 +57,7 @@ void Site::arrive(Instant now) {
   const valve::View view = senses_.view(kModel, static_cast<int>(held_.size()), now);
   chance_ = chance_ * 6364136223846793005ull + 1442695040888963407ull;
   const valve::Plan plan = valve::decide(ask, view, policy_, {chance_ >> 1});
-  senses_.decided(kModel, plan);
+  senses_.decided(kModel, plan, now);
   ENSURE(plan.verdict != valve::Verdict::refuse);
   if (plan.verdict == valve::Verdict::hold) {
     held_.emplace(id, ask);

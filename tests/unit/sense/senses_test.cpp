@@ -81,14 +81,16 @@ TEST_CASE("senses: the valve's state is remembered for each model") {
   Senses senses;
   REQUIRE(configure(senses, {profile("a"), profile("b", "embed")}).has_value());
   CHECK_FALSE(senses.view("chat", 0, at(0)).overflowing);
-  CHECK_FALSE(senses.is_overflowing());
-  senses.decided("chat", plan(true));
+  CHECK_FALSE(senses.is_overflowing(Instant()));
+  senses.decided("chat", plan(true), Instant());
   CHECK(senses.view("chat", 0, at(0)).overflowing);
   CHECK_FALSE(senses.view("embed", 0, at(0)).overflowing);
-  senses.decided("embed", plan(false));
-  CHECK(senses.is_overflowing());
-  senses.decided("chat", plan(false));
-  CHECK_FALSE(senses.is_overflowing());
+  senses.decided("embed", plan(false), Instant());
+  CHECK(senses.is_overflowing(Instant()));
+  // A box that nobody asks any more does not overflow.
+  CHECK_FALSE(senses.is_overflowing(Instant() + Duration::seconds(3600)));
+  senses.decided("chat", plan(false), Instant());
+  CHECK_FALSE(senses.is_overflowing(Instant()));
 }
 
 TEST_CASE("senses: sixty-four names in a lifetime, and no change if there are more") {

@@ -178,7 +178,7 @@ TEST_CASE("exposure: who can reach what is told") {
   CHECK(describe_exposure(settings_of("")) ==
         std::vector<std::string>{
             "listen.api 0.0.0.0:8080: open to every host that can reach this machine; an API key "
-            "is required",
+            "is required, but for /metrics, /healthz and /readyz",
             "listen.page 127.0.0.1:8081: open to programs on this machine only; it only shows (no "
             "admin.token_file)",
             "listen.admin_socket /var/lib/sluice/admin.sock: open to local users of the service's "

@@ -44,7 +44,7 @@ std::string fault_of(const Ask& ask, const View& view, const Policy& policy, con
     if (candidate.place == Place::cloud && !policy.overflow) return "cloud, the valve is closed";
     if (candidate.place == Place::cloud && ask.stays_home) return "home-only data in the cloud";
     if (candidate.first_byte_max.as_us() <= 0) return "no time for a first byte";
-    if (candidate.first_byte_max > policy.first_byte_max) return "too much time";
+    if (ask.stream && candidate.first_byte_max > policy.first_byte_max) return "too much time";
     if (view.now + candidate.first_byte_max > ask.deadline) return "beyond the deadline";
   }
   if (plan.reason == Reason::local_fits && plan.level > 1) return "does not fit";
