@@ -67,6 +67,14 @@ void Exchange::on_body(std::string_view bytes) {
          {},
          false});
   }
+  const auto size = static_cast<int64_t>(bytes.size());
+  if (world_.bodies.count + size > kBodiesMax.count) {
+    return fail({503, "server_error", "too_many_bodies",
+                 "the box keeps as many request bodies as it can; try again later", kHoldRetryAfter,
+                 true});
+  }
+  world_.bodies.count += size;
+  body_counted_.count += size;
   body_text_.append(bytes);
 }
 
@@ -326,6 +334,7 @@ void Exchange::on_client_gone() {
 void Exchange::leave() {
   if (!inside_) return;
   inside_ = false;
+  world_.bodies.count -= body_counted_.count;
   world_.room.leave(id_);
   if (quiet_) quiet_->stop();
   world_.limits.correct_tokens(tenant_.key, tenant_.limits, estimated_, used_);

@@ -72,6 +72,7 @@ class Exchange : public ports::HttpActivity, public AttemptSink, public Waiter {
   // Changes.
   State state_ = State::reading;
   std::string body_text_;
+  Bytes body_counted_{0};  // in ProxyWorld::bodies
   std::shared_ptr<const std::string> body_;
   upstream::RequestBody read_;
   valve::Ask ask_;

@@ -46,6 +46,9 @@ struct NodeAccess {
   Callback on_use;                      // whoever observes the node hears that it is in use
 };
 
+// Request bodies that are kept at one time, of all exchanges together.
+inline constexpr Bytes kBodiesMax{512 * 1024 * 1024};
+
 struct ProxyWorld {
   ports::Clock& clock;
   ports::Calendar& calendar;
@@ -60,6 +63,7 @@ struct ProxyWorld {
   Log& log;
   ProxyPolicy policy;
   std::map<valve::NodeId, NodeAccess> nodes;
+  Bytes bodies{0};  // kept now
 };
 
 }  // namespace sluice::proxy

@@ -276,6 +276,22 @@ TEST_CASE("exchange: a body that grows too large is 413 at that byte") {
   finish(w);
 }
 
+TEST_CASE("exchange: bodies are bounded in all, and make room when their exchange ends") {
+  World w;
+  w.proxy.bodies = Bytes{proxy::kBodiesMax.count - 8};
+  Client& late = w.ask("key-internal", chat());
+  CHECK(late.status == 503);
+  CHECK(w.local().count() == 0);
+  CHECK(w.proxy.bodies.count == proxy::kBodiesMax.count - 8);
+  w.proxy.bodies = Bytes{0};
+  Client& client = w.ask("key-internal", chat());
+  CHECK(w.proxy.bodies.count > 0);
+  w.local().last().answer(200, "{}");
+  CHECK(client.status == 200);
+  CHECK(w.proxy.bodies.count == 0);
+  finish(w);
+}
+
 TEST_CASE("exchange: an unknown model is 404, a body that is no request 400") {
   World w;
   CHECK(w.ask("key-internal", chat("", "unheard")).status == 404);
