@@ -8,6 +8,9 @@ namespace sluice::valve {
 
 namespace {
 
+// How long an answer may be whose request names no maximum.
+constexpr int64_t kUnsaidOutputTokens = 4096;
+
 struct Choice {
   const NodeView* node = nullptr;
   Forecast forecast;
@@ -128,6 +131,15 @@ Reason reason_of(const Forecast& forecast) {
   return Reason::local_tpot;
 }
 
+// An answer in one piece has its first byte when it is done: its tokens get twice the time that
+// they should take, so that a long answer is no failure and a hung engine is still one.
+Duration first_byte_max(const Ask& ask, const Forecast& forecast, const Policy& policy) {
+  if (ask.stream) return policy.first_byte_max;
+  const int64_t tokens =
+      ask.output_tokens_max.count > 0 ? ask.output_tokens_max.count : kUnsaidOutputTokens;
+  return policy.first_byte_max + std::max(forecast.tpot, ask.level.tpot_max) * (2 * tokens);
+}
+
 void append(Plan& plan, const std::vector<Choice>& choices, const Ask& ask, const View& view,
             const Policy& policy) {
   for (const Choice& choice : choices) {
@@ -135,9 +147,8 @@ void append(Plan& plan, const std::vector<Choice>& choices, const Ask& ask, cons
     const NodeId id = choice.node->id;
     const auto same = [id](const Candidate& c) { return c.node == id; };
     if (std::any_of(plan.candidates.begin(), plan.candidates.end(), same)) continue;
-    // An answer in one piece has its first byte when it is done: only the deadline bounds it.
-    const Duration left = ask.deadline - view.now;
-    const Duration first_byte = ask.stream ? std::min(policy.first_byte_max, left) : left;
+    const Duration first_byte =
+        std::min(first_byte_max(ask, choice.forecast, policy), ask.deadline - view.now);
     plan.candidates.push_back({id, choice.node->place, first_byte, choice.forecast, choice.cost});
   }
 }
