@@ -45,8 +45,9 @@ class Serving(World):
         self.start_box([local(gpu)], service_levels=LEVEL, queue={"wait_ms_max": 60000})
         report = self.load(concurrency=60, duration=10, max_tokens=50).report()
         self.assertEqual(set(report["outcomes"]), {"ok"})
-        # Without the queue 60 at once take 72 ms a token; a build with sanitizers adds its own.
-        self.assertLess(report["tpot_s"]["p50"] * 1000, patience(1) ** 0.5 * TPOT_MS)
+        # Without the queue 60 at once take 72 ms a token. The valve fills the engine up to the level:
+        # half of the streams lie within a step's width of it; sanitizers add their own.
+        self.assertLess(report["tpot_s"]["p50"] * 1000, patience(1) ** 0.5 * 1.03 * TPOT_MS)
         if patience(1) == 1:
             self.assertLess(report["tpot_s"]["p95"] * 1000, 1.15 * TPOT_MS)
         self.assertGreater(report["ok_per_s"], 8)
