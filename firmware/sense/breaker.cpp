@@ -12,35 +12,42 @@ constexpr double kFirstShare = 0.1;  // what a node gets right after it came bac
 
 }  // namespace
 
-void Breaker::succeed(Instant now) {
+void Breaker::come_back(Instant now) {
+  state_ = State::slow;
+  slow_since_ = now;
   failures_in_row_ = 0;
-  if (state_ == State::open) {
-    if (now < open_until_) return;  // the end of something sent before it broke
-    state_ = State::slow;
-    slow_since_ = now;
-  } else if (state_ == State::unknown) {
-    state_ = State::closed;
-  } else if (state_ == State::slow && now - slow_since_ >= times_.slow_start) {
-    state_ = State::closed;
-    open_time_ = Duration();
-  }
+}
+
+void Breaker::succeed(Instant now) {
+  if (state_ == State::open && now < open_until_)
+    return;  // the end of something sent before it broke
+  if (state_ == State::open) come_back(now);
+  failures_in_row_ = 0;
+  proven_ = true;
+  if (state_ == State::unknown) state_ = State::closed;
+  if (state_ == State::slow && now - slow_since_ >= times_.slow_start) state_ = State::closed;
   if (state_ == State::closed && now >= wait_until_) why_.clear();
 }
 
 void Breaker::answer_probe(Instant now) {
-  if (state_ == State::unknown || (state_ == State::open && now >= open_until_)) succeed(now);
+  if (state_ == State::unknown) {
+    state_ = State::closed;
+    why_.clear();
+  }
+  if (state_ == State::open && now >= open_until_) come_back(now);
 }
 
 void Breaker::fail(Instant now, std::string why) {
   why_ = std::move(why);
   ++failures_in_row_;
   if (state_ == State::open && now < open_until_) return;
-  const bool trial_failed = state_ == State::open || state_ == State::slow;
-  if (!trial_failed && failures_in_row_ < times_.failures) return;
-  open_time_ = open_time_.is_zero() ? times_.open : std::min(open_time_ * 2, kOpenMax);
+  const bool on_trial = state_ == State::open || (state_ == State::slow && !proven_);
+  if (!on_trial && failures_in_row_ < times_.failures) return;
+  open_time_ = on_trial ? std::min(open_time_ * 2, kOpenMax) : times_.open;
   open_time_ = std::max(open_time_, times_.open);
   open_until_ = now + open_time_;
   state_ = State::open;
+  proven_ = false;
 }
 
 void Breaker::ask_to_wait(Instant now, Duration wait, std::string why) {

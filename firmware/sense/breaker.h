@@ -2,8 +2,9 @@
 //
 //   up --`failures` in a row--> down --open time over--> probing --success--> slow_start --> up
 //                                ^------------failure---------|       (share grows linearly)
-// Each failed trial doubles the open time, up to kOpenMax. A node that asks us to wait (429 or 503
-// with Retry-After) is down until then, without counting as a failure.
+// A failed trial doubles the open time, up to kOpenMax. A node that has served since it came back
+// is past its trial: it takes `failures` in a row again, and the open time begins anew. A node that
+// asks us to wait (429 or 503 with Retry-After) is down until then, without counting as a failure.
 #pragma once
 
 #include <string>
@@ -35,6 +36,8 @@ class Breaker {
   const std::string& why() const { return why_; }
 
  private:
+  void come_back(Instant now);
+
   enum class State { unknown, closed, open, slow };
 
   BreakerTimes times_;
@@ -43,6 +46,7 @@ class Breaker {
   Instant open_until_;
   Duration open_time_;
   Instant slow_since_;
+  bool proven_ = false;  // it has served since it came back
   Instant wait_until_;
   std::string why_;
 };

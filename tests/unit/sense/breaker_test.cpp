@@ -112,13 +112,27 @@ TEST_CASE("breaker: every failed trial doubles the open time, up to its bound") 
   CHECK(breaker.health(at(now + 75000)) == Health::probing);
 }
 
-TEST_CASE("breaker: a failure in slow start counts as a failed trial") {
+TEST_CASE("breaker: who came back by a probe's answer alone is still on trial") {
   Breaker breaker = proven();
   fail(breaker, at(0), 5);
-  breaker.succeed(at(5000));
+  breaker.answer_probe(at(5000));
   breaker.fail(at(6000), "again");
   CHECK(breaker.health(at(16000) - kTick) == Health::down);
   CHECK(breaker.health(at(16000)) == Health::probing);
+}
+
+TEST_CASE("breaker: who has served since it came back may fail now and then") {
+  Breaker breaker = proven();
+  fail(breaker, at(0), 5);
+  breaker.succeed(at(5000));
+  for (int64_t ms = 6000; ms < 14000; ms += 1000) {
+    breaker.fail(at(ms), "one of eight");
+    CHECK(breaker.health(at(ms)) == Health::slow_start);
+    breaker.succeed(at(ms + 100));
+  }
+  fail(breaker, at(14000), 5);
+  CHECK_MESSAGE(breaker.health(at(19000) - kTick) == Health::down, "the open time begins anew");
+  CHECK(breaker.health(at(19000)) == Health::probing);
 }
 
 TEST_CASE("breaker: late ends of what was sent before change nothing while it is open") {
