@@ -15,7 +15,6 @@ Settings good(std::string_view yaml) {
   return *settings;
 }
 
-constexpr std::string_view kGpu = "nodes:\n  - name: gpu\n    place: local\n    url: http://h:1\n";
 constexpr std::string_view kCloud = "nodes:\n  - name: far\n    place: cloud\n    url: https://h\n";
 
 std::string with(std::string_view node, std::string_view lines) {
