@@ -15,6 +15,11 @@ Result<LoadedSettings> load_settings(const std::string& path, ports::Files& file
   }
   Result<ports::ConfigNode> tree = ports::parse_config(*text, path);
   if (!tree) return tree.error();
+  if (tree->kind == ports::ConfigNode::Kind::empty) {
+    // More likely a save that broke off than a box that wants no nodes.
+    return Error{ErrorKind::refused, "settings",
+                 fmt::format("{}:1: the file is empty; write at least state_dir or nodes", path)};
+  }
   LoadedSettings loaded;
   loaded.base = {path, std::move(*tree)};
   const Result<settings::Settings> alone = settings::load(loaded.base.tree, path);
