@@ -7,6 +7,7 @@
 #include "firmware/base/text.h"
 #include "firmware/identity/key_fields.h"
 #include "firmware/identity/key_secret.h"
+#include "firmware/identity/key_view.h"
 
 namespace sluice::identity {
 

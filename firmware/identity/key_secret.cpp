@@ -14,6 +14,7 @@ namespace sluice::identity {
 
 namespace {
 
+constexpr std::string_view kSecretPrefix = "slk-";
 constexpr size_t kSecretBytes = 32;
 constexpr size_t kIdBytes = 4;
 

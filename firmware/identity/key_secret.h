@@ -13,6 +13,5 @@ std::string make_key_secret(ports::Secrets& secrets);
 std::string make_key_id(ports::Secrets& secrets);
 
 bool is_key_id(std::string_view text);
-bool looks_like_secret(std::string_view text);  // begins as one: not a thing to show or to store
 
 }  // namespace sluice::identity

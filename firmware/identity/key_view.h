@@ -7,8 +7,9 @@
 
 namespace sluice::identity {
 
-// Every secret of this box begins so; what begins so and is not known was revoked, or is a mistake.
-inline constexpr std::string_view kSecretPrefix = "slk-";
+// It begins as every secret of this box does: not a thing to show or to store under another name;
+// and if it is not known, it was revoked, or is a mistake.
+bool looks_like_secret(std::string_view text);
 
 class KeyView {
  public:

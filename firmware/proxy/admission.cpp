@@ -30,12 +30,6 @@ std::string_view secret_of(const ports::HttpFields& fields) {
   return trim(fields.get("x-api-key"));
 }
 
-// Without a need for keys clients may send what they like; but one of ours that is not known was
-// revoked, and what it was bound to (home-only, say) must not be lost by that.
-bool is_ours(std::string_view secret) {
-  return secret.substr(0, identity::kSecretPrefix.size()) == identity::kSecretPrefix;
-}
-
 valve::Priority to_valve(identity::KeyPriority priority) {
   switch (priority) {
     case identity::KeyPriority::low:
@@ -118,7 +112,9 @@ Admitted admit(const ports::HttpRequestHead& head, const identity::KeyView& keys
     const identity::ApiKey* key = keys.find(secret);
     if (key != nullptr) {
       tenant = tenant_of(*key, policy);
-    } else if (policy.require_key || is_ours(secret)) {
+    } else if (policy.require_key || identity::looks_like_secret(secret)) {
+      // Without a need for keys clients may send what they like; but one of ours that is not known
+      // was revoked, and what it was bound to (home-only, say) must not be lost by that.
       return unauthorized("this API key is not known here; ask the box's administrator for one");
     }
   } else if (policy.require_key) {
