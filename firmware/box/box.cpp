@@ -6,6 +6,7 @@
 
 #include "drivers/os/descriptors.h"
 #include "drivers/os/environment.h"
+#include "drivers/os/host_name.h"
 #include "firmware/box/box_parts.h"
 #include "firmware/box/configure.h"
 #include "firmware/box/credentials.h"
@@ -144,8 +145,11 @@ void Box::apply_live() {
   stored_->journal.set_bounds(live.decisions.journal_max, live.decisions.files_max);
   serving_->decisions.set_keep(static_cast<size_t>(live.decisions.keep));
   serving_->world.policy = proxy_policy(settings());
-  const proxy::ServerLimits limits = server_limits(settings());
+  const bool keeps = settings().start.listen.api_half_close == settings::HalfClose::keep;
+  proxy::ServerLimits limits = server_limits(settings(), drivers::host_name());
+  limits.rules.keeps_half_closed = keeps;
   serving_->api_server.set_limits(limits);
+  limits.rules.keeps_half_closed = false;
   serving_->page_server.set_limits(limits);
   serving_->admin_server.set_limits(limits);
   room_.poke();

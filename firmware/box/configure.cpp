@@ -76,12 +76,16 @@ sense::ProbeTimes probe_times(const settings::Settings& settings, valve::Place p
   return times;
 }
 
-proxy::ServerLimits server_limits(const settings::Settings& settings) {
+proxy::ServerLimits server_limits(const settings::Settings& settings, std::string own_name) {
   const settings::LimitSettings& limits = settings.live.limits;
   proxy::ServerLimits server;
   server.connections_max = static_cast<size_t>(limits.connections_max);
   server.connections_per_address_max = static_cast<size_t>(limits.connections_per_address_max);
-  server.times = {limits.head_max, limits.idle_max, limits.request_max};
+  server.rules.times = {limits.head_max, limits.idle_max, limits.request_max, limits.body_slow_max,
+                        limits.write_stall_max};
+  server.rules.body_per_s_min = limits.body_per_s_min;
+  server.rules.requests_max = limits.requests_per_connection_max;
+  server.rules.host_names = {settings.live.access.hosts, std::move(own_name)};
   return server;
 }
 

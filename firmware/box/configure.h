@@ -16,7 +16,7 @@ valve::Policy valve_policy(const settings::Settings& settings);
 proxy::ProxyPolicy proxy_policy(const settings::Settings& settings);
 sense::SenseTimes sense_times(const settings::Settings& settings);
 sense::ProbeTimes probe_times(const settings::Settings& settings, valve::Place place);
-proxy::ServerLimits server_limits(const settings::Settings& settings);
+proxy::ServerLimits server_limits(const settings::Settings& settings, std::string own_name);
 
 // Prices in the box's currency per token.
 sense::NodeProfile node_profile(const settings::NodeSettings& node,

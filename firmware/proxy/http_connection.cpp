@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "firmware/base/check.h"
 #include "firmware/proxy/api_error.h"
 
@@ -10,24 +12,35 @@ namespace sluice::proxy {
 using ports::HttpEvent;
 using ports::HttpStep;
 
+namespace {
+
+void release(std::string* buffer) {
+  if (buffer->capacity() > HttpConnection::kIdleBufferMax) {
+    std::string().swap(*buffer);
+  } else {
+    buffer->clear();
+  }
+}
+
+}  // namespace
+
 HttpConnection::HttpConnection(std::unique_ptr<ports::ByteStream> stream,
                                std::unique_ptr<ports::HttpRequestParser> parser,
                                ports::Timers& timers, ports::HttpService& service,
-                               const ConnectionTimes& times, Callback on_closed)
+                               std::shared_ptr<const ConnectionRules> rules, Callback on_closed)
     : stream_(std::move(stream)),
       parser_(std::move(parser)),
       service_(service),
-      times_(times),
+      rules_(std::move(rules)),
       on_closed_(std::move(on_closed)),
       peer_{stream_->peer(), !stream_->peer().unix_path.empty()},
       turn_(timers.make([this] { on_turn(); })),
-      late_(timers.make([this] { on_late(); })),
-      body_late_(timers.make([this] { on_late(); })) {}
+      late_(timers.make([this] { on_late(); })) {}
 
 HttpConnection::~HttpConnection() = default;
 
 void HttpConnection::start() {
-  late_->start(times_.idle_max);
+  late_->start(rules_->times.idle_max);
   stream_->start(*this);
 }
 
@@ -42,33 +55,40 @@ void HttpConnection::move_to(State state) {
   state_ = state;
 }
 
+// Bytes are parsed where they lie; only what is left of them is kept.
 void HttpConnection::on_bytes(std::string_view bytes) {
   if (state_ == State::lingering || state_ == State::closed) return;
+  if (state_ == State::answering) return keep_ahead(bytes);
+  if (input_.empty()) return keep_ahead(bytes.substr(read_requests(bytes)));
   input_.append(bytes);
-  if (state_ == State::answering || turn_->is_running()) {
-    if (input_.size() > kInputMax && !input_paused_) {
-      input_paused_ = true;
-      stream_->pause_reading();
-    }
-    return;
-  }
-  read_requests();
+  input_.erase(0, read_requests(input_));
 }
 
-void HttpConnection::read_requests() {
+void HttpConnection::keep_ahead(std::string_view bytes) {
+  if (bytes.empty() || input_dropped_ || state_ == State::lingering) return;
+  if (input_.size() + bytes.size() <= kInputMax) {
+    input_.append(bytes);
+    return;
+  }
+  input_dropped_ = true;
+  keep_alive_ = false;
+  release(&input_);
+}
+
+size_t HttpConnection::read_requests(std::string_view input) {
   size_t done = 0;
   while (state_ == State::idle || state_ == State::head || state_ == State::body) {
-    const std::string_view unread = std::string_view(input_).substr(done);
+    const std::string_view unread = input.substr(done);
     if (unread.empty() && state_ != State::body) break;
     if (state_ == State::idle) {
       move_to(State::head);
-      late_->start(times_.head_max);
+      late_->start(rules_->times.head_max);
     }
     const HttpStep step = parser_->step(unread);
     done += step.consumed;
     if (!take_step(step)) break;
   }
-  input_.erase(0, done);
+  return done;
 }
 
 bool HttpConnection::take_step(const HttpStep& step) {
@@ -76,16 +96,14 @@ bool HttpConnection::take_step(const HttpStep& step) {
     case HttpEvent::need_more:
       return false;
     case HttpEvent::head:
-      open_request();
-      return true;
+      return open_request();
     case HttpEvent::body:
-      late_->start(times_.idle_max);
+      body_bytes_ += step.body.size();
       if (activity_ && !answer_ended_) activity_->on_body(step.body);
       return true;
     case HttpEvent::end:
       body_complete_ = true;
       late_->stop();
-      body_late_->stop();
       if (state_ == State::lingering || state_ == State::closed) return false;
       move_to(State::answering);
       if (answer_ended_) {
@@ -95,29 +113,42 @@ bool HttpConnection::take_step(const HttpStep& step) {
       }
       return false;
     case HttpEvent::fault:
-      refuse(step.status, step.fault);
+      refuse(step.status, "malformed_request", step.fault);
       return false;
   }
   return false;
 }
 
-void HttpConnection::open_request() {
+bool HttpConnection::is_rightly_addressed() const {
+  if (!rules_->host_names || peer_.local_socket) return true;
+  const std::string* host = parser_->head().fields.find("host");
+  return host == nullptr || is_called(*host, *rules_->host_names);
+}
+
+bool HttpConnection::open_request() {
   const ports::HttpRequestHead& head = parser_->head();
+  if (!is_rightly_addressed()) {
+    refuse(421, "misdirected_request",
+           "the box does not go by the name in Host; call it by its address or its own name, or "
+           "have this name added to access.hosts in its settings");
+    return false;
+  }
   move_to(State::body);
-  late_->start(times_.idle_max);
-  if (head.has_body) body_late_->start(times_.body_max);
   head_sent_ = false;
   answer_ended_ = false;
   body_complete_ = false;
   bodyless_ = head.method == "HEAD";
-  keep_alive_ = head.keep_alive && !closing_;
+  keep_alive_ = head.keep_alive && !closing_ && ++requests_ < rules_->requests_max;
+  body_waited_ = Duration();
+  if (head.has_body) wait_for_body();
   activity_ = service_.open(head, peer_, *this);
   if (head.expects_continue && !head_sent_ && head.has_body) {
-    stream_->write("HTTP/1.1 100 Continue\r\n\r\n");
+    write("HTTP/1.1 100 Continue\r\n\r\n");
   }
+  return true;
 }
 
-void HttpConnection::refuse(int status, const std::string& why) {
+void HttpConnection::refuse(int status, std::string_view code, const std::string& why) {
   if (activity_ && !answer_ended_) {
     activity_->on_client_gone();
     answer_ended_ = true;
@@ -128,7 +159,7 @@ void HttpConnection::refuse(int status, const std::string& why) {
   bodyless_ = false;
   keep_alive_ = false;
   body_complete_ = false;
-  send_error(*this, {status, "invalid_request_error", "malformed_request", why, {}, false}, "");
+  send_error(*this, {status, "invalid_request_error", std::string(code), why, {}, false}, "");
 }
 
 void HttpConnection::send_head(int status, const ports::HttpFields& fields,
@@ -139,7 +170,8 @@ void HttpConnection::send_head(int status, const ports::HttpFields& fields,
   chunked_ = !length && !old_client;
   ends_with_close_ = !length && old_client && !bodyless_;
   if (!body_complete_ && parser_->head().has_body) keep_alive_ = false;  // the rest is not read
-  if (closing_ || (!length && old_client)) keep_alive_ = false;
+  if (closing_ || (peer_ended_ && input_.empty())) keep_alive_ = false;
+  if (!length && old_client) keep_alive_ = false;
   output_ = fmt::format("HTTP/1.1 {} {}\r\n", status, ports::reason_phrase(status));
   for (const ports::HttpField& field : fields) {
     output_.append(field.name).append(": ").append(field.value).append("\r\n");
@@ -164,10 +196,29 @@ void HttpConnection::send_body(std::string_view bytes) {
   flush();
 }
 
+void HttpConnection::write(std::string_view bytes) {
+  written_ += bytes.size();
+  stream_->write(bytes);
+}
+
 void HttpConnection::flush() {
   if (output_.empty()) return;
-  stream_->write(output_);
+  write(output_);
   output_.clear();
+  if (state_ == State::answering && !late_->is_running()) watch_taking();
+}
+
+// A client that takes nothing holds memory here and a place at a node.
+void HttpConnection::watch_taking() {
+  if (stream_->pending_bytes() == 0) return;
+  taken_seen_ = taken();
+  late_->start(rules_->times.stall_max);
+}
+
+void HttpConnection::on_taking_late() {
+  if (stream_->pending_bytes() == 0) return;
+  if (taken() == taken_seen_) return client_left();
+  watch_taking();
 }
 
 void HttpConnection::end() {
@@ -199,11 +250,21 @@ void HttpConnection::break_off() {
 void HttpConnection::close_after_answer() {
   if (state_ == State::lingering || state_ == State::closed) return;
   move_to(State::lingering);
-  body_late_->stop();
   stream_->end_writing();
-  linger_pending_ = stream_->pending_bytes() + 1;
-  late_->start(kLingerMax);
+  linger();
   turn_->start(Duration());
+}
+
+// Longer only while the client takes what is pending.
+void HttpConnection::linger() {
+  if (peer_ended_ && stream_->pending_bytes() == 0) return close();
+  taken_seen_ = taken();
+  late_->start(stream_->pending_bytes() == 0 ? kLingerMax : rules_->times.stall_max);
+}
+
+void HttpConnection::on_linger_late() {
+  if (stream_->pending_bytes() == 0 || taken() == taken_seen_) return close();
+  linger();
 }
 
 // Closing takes what is pending with it.
@@ -223,35 +284,54 @@ void HttpConnection::on_turn() {
     return;
   }
   activity_.reset();
-  if (state_ == State::lingering) return;
+  if (state_ == State::lingering) return release(&input_);
   move_to(State::idle);
-  if (closing_) return close_when_sent();
+  if (closing_ || (peer_ended_ && input_.empty())) return close_when_sent();
+  go_on();
+}
+
+// The next request, some of which may be here already.
+void HttpConnection::go_on() {
   parser_->restart();
-  late_->start(times_.idle_max);
-  if (input_paused_) {
-    input_paused_ = false;
-    stream_->resume_reading();
-  }
-  read_requests();
+  release(&output_);
+  late_->start(rules_->times.idle_max);
+  input_.erase(0, read_requests(input_));
+  if (input_.empty()) release(&input_);
+  if (!peer_ended_) return;
+  if (state_ == State::idle || state_ == State::head || state_ == State::body) client_left();
+}
+
+// The rate counts over whole windows, so that a pause or a slow start does no harm.
+void HttpConnection::wait_for_body() {
+  const ConnectionTimes& times = rules_->times;
+  body_bytes_ = 0;
+  body_window_ = std::min(times.body_slow_max, times.body_max - body_waited_);
+  late_->start(body_window_);
+}
+
+void HttpConnection::on_body_late() {
+  body_waited_ = body_waited_ + body_window_;
+  const double least =
+      static_cast<double>(rules_->body_per_s_min.count) * body_window_.as_seconds();
+  const bool slow = static_cast<double>(body_bytes_) < std::max(1.0, least);
+  if (!slow && body_waited_ < rules_->times.body_max) return wait_for_body();
+  if (head_sent_) return client_left();
+  refuse(408, "request_timeout",
+         slow ? "the request's body came too slowly" : "the request's body did not arrive in time");
 }
 
 void HttpConnection::on_late() {
   switch (state_) {
     case State::head:
-      return refuse(408, "the request's head did not arrive in time");
+      return refuse(408, "request_timeout", "the request's head did not arrive in time");
     case State::body:
-      if (!head_sent_) return refuse(408, "the request's body did not arrive in time");
-      return client_left();
-    case State::lingering: {  // longer only while the client takes what is pending
-      const size_t pending = stream_->pending_bytes();
-      if (pending == 0 || pending >= linger_pending_) return close();
-      linger_pending_ = pending;
-      late_->start(kLingerMax);
-      return;
-    }
+      return on_body_late();
+    case State::lingering:
+      return on_linger_late();
     case State::idle:
-      return close();
+      return close_when_sent();
     case State::answering:
+      return on_taking_late();
     case State::closed:
       return;
   }
@@ -259,6 +339,8 @@ void HttpConnection::on_late() {
 
 void HttpConnection::on_end() {
   if (state_ == State::closed) return;
+  peer_ended_ = true;
+  if (rules_->keeps_half_closed && state_ == State::answering) return;
   if (activity_ && !answer_ended_) return client_left();
   close_when_sent();  // it sends nothing more, but may still be reading
 }
@@ -284,6 +366,7 @@ void HttpConnection::close() {
 }
 
 void HttpConnection::on_drained() {
+  if (state_ == State::lingering && peer_ended_) return close();
   if (activity_ && !answer_ended_) activity_->on_drained();
 }
 

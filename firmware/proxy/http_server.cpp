@@ -6,9 +6,16 @@ namespace sluice::proxy {
 
 HttpServer::HttpServer(ports::HttpParsers& parsers, ports::Timers& timers,
                        ports::HttpService& service, Log& log)
-    : parsers_(parsers), timers_(timers), service_(service), log_(log) {}
+    : parsers_(parsers), timers_(timers), service_(service), log_(log) {
+  set_limits({});
+}
 
 HttpServer::~HttpServer() = default;
+
+void HttpServer::set_limits(const ServerLimits& limits) {
+  limits_ = limits;
+  rules_ = std::make_shared<const ConnectionRules>(limits.rules);
+}
 
 void HttpServer::on_accept(std::unique_ptr<ports::ByteStream> stream) {
   const std::string host = stream->peer().host;
@@ -24,9 +31,9 @@ void HttpServer::on_accept(std::unique_ptr<ports::ByteStream> stream) {
   }
   const uint64_t id = next_id_++;
   ++per_address_[host];
-  auto connection = std::make_unique<HttpConnection>(
-      std::move(stream), parsers_.request_parser(limits_.http), timers_, service_, limits_.times,
-      [this, id] { closed(id); });
+  auto connection =
+      std::make_unique<HttpConnection>(std::move(stream), parsers_.request_parser(limits_.http),
+                                       timers_, service_, rules_, [this, id] { closed(id); });
   HttpConnection& started = *connection;
   connections_.emplace(id, std::move(connection));
   started.start();

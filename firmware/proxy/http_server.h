@@ -19,7 +19,7 @@ namespace sluice::proxy {
 struct ServerLimits {
   size_t connections_max = 4096;
   size_t connections_per_address_max = 1024;
-  ConnectionTimes times;
+  ConnectionRules rules;
   ports::HttpLimits http;
 };
 
@@ -29,7 +29,7 @@ class HttpServer : public ports::AcceptSink {
              Log& log);
   ~HttpServer() override;
 
-  void set_limits(const ServerLimits& limits) { limits_ = limits; }  // for new connections
+  void set_limits(const ServerLimits& limits);  // for new connections
   // No further request on any connection; `done` once, when the last one has closed.
   void drain(Callback done);
   size_t connections() const { return connections_.size(); }
@@ -45,6 +45,7 @@ class HttpServer : public ports::AcceptSink {
   ports::HttpService& service_;
   Log& log_;
   ServerLimits limits_;
+  std::shared_ptr<const ConnectionRules> rules_;  // of limits_, one for all connections
   std::map<uint64_t, std::unique_ptr<HttpConnection>> connections_;
   std::map<std::string, size_t> per_address_;
   uint64_t next_id_ = 1;

@@ -27,6 +27,16 @@ void describe_access(LiveSettings& live, Visitor& v) {
            "Applications must show an API key; false = everybody who reaches listen.api may spend.",
            "应用必须出示 API 密钥；false = 能访问 listen.api 的人都可以消费。"},
           boolean(live.access.require_key));
+  v.field(
+      {"hosts", kLive,
+       "Further names that clients call the box by. Always good: addresses, localhost, the "
+       "machine's own name, names without a dot or under .local .lan .internal .home.arpa; "
+       "any other is answered 421, so that no web page can reach the box by a name of its own. "
+       "* = any name.",
+       "客户端可用来访问设备的其他名称。始终允许：IP 地址、localhost、本机名、不含点的名称，以及 "
+       ".local .lan .internal .home.arpa 下的名称；其他一律回答 421，以防网页借自己的域名访问设备。"
+       "* = 任意名称。"},
+      texts(live.access.hosts, kHostNameRule));
   v.leave();
   VectorElements<ServiceLevel, describe_level> levels(live.service_levels);
   v.list({"service_levels", kLive, "Delays that requests should meet, by name.",
@@ -61,6 +71,12 @@ void describe_start(StartSettings& start, Visitor& v) {
   v.field({"api", kFixed, "Applications ask here; 0.0.0.0 = the whole LAN may ask.",
            "应用在此请求；0.0.0.0 = 整个局域网都可请求。"},
           address(start.listen.api));
+  v.field({"api_half_close", kFixed,
+           "A client that ends its side before the answer: leave = it has left, the request is "
+           "cancelled; keep = it still gets the answer, and one that left is noticed later.",
+           "客户端在回答结束前关闭发送方向：leave = 视为离开并取消请求；keep = "
+           "仍返回回答，但离开会更晚被发现。"},
+          choice(start.listen.api_half_close));
   v.field({"page", kFixed, "The page of the box, for this machine only; off = no page.",
            "设备页面，仅限本机；off = 无页面。"},
           address_or_off(start.listen.page));

@@ -27,6 +27,22 @@ void describe_limits(LimitSettings& limits, Visitor& v) {
   v.field({"idle_ms_max", kLive, "How long an idle client connection is kept.",
            "空闲客户端连接保留多久。"},
           milliseconds(limits.idle_max, 1000, kHourMs));
+  v.field({"requests_per_connection_max", kLive,
+           "Requests on one client connection; then it is closed, and the client opens another.",
+           "单个客户端连接上的请求数；达到后关闭，客户端另开连接。"},
+          whole(limits.requests_per_connection_max, 1, 1000000));
+  v.field(
+      {"body_bytes_per_s_min", kLive,
+       "Slowest request body, over body_slow_ms_max; 0 = only one that stands still is cut off.",
+       "请求正文的最低速率，按 body_slow_ms_max 计；0 = 仅切断完全停顿的发送方。"},
+      bytes(limits.body_per_s_min, 0, 1048576));
+  v.field({"body_slow_ms_max", kLive, "How long a request body may be slower than that.",
+           "请求正文低于该速率可持续多久。"},
+          milliseconds(limits.body_slow_max, 100, kHourMs));
+  v.field({"write_stall_ms_max", kLive,
+           "A client that takes nothing of its answer for so long is dropped.",
+           "客户端多久不接收回答即被断开。"},
+          milliseconds(limits.write_stall_max, 100, kHourMs));
   v.field({"request_ms_max", kLive, "Longest exchange from first byte to last.",
            "一次交互从首字节到末字节的最长时间。"},
           milliseconds(limits.request_max, 1000, kDayMs));

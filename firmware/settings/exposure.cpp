@@ -25,6 +25,20 @@ std::string api_line(const Settings& settings) {
                      here ? "" : "warning: ", api.text(), who);
 }
 
+std::string hosts_line(const std::vector<std::string>& more) {
+  std::string names;
+  for (const std::string& name : more) {
+    if (name == "*") {
+      return "warning: access.hosts *: a web page anywhere can reach the box by a name of its own "
+             "(DNS rebinding); name the box's names instead";
+    }
+    names += ", " + name;
+  }
+  return "access.hosts: clients may call the box by an address, by its own name, a name without a "
+         "dot, or one under .local .lan .internal .home.arpa" +
+         names + "; other names are answered 421";
+}
+
 std::string page_line(const StartSettings& start) {
   if (!start.listen.page) return "listen.page off: there is no page";
   return fmt::format(
@@ -68,6 +82,7 @@ std::vector<std::string> describe_exposure(const Settings& settings) {
   std::vector<std::string> lines;
   lines.push_back(api_line(settings));
   lines.push_back(page_line(settings.start));
+  lines.push_back(hosts_line(settings.live.access.hosts));
   lines.push_back(fmt::format("listen.admin_socket {}: open to local users of the service's group",
                               settings.start.listen.admin_socket));
   for (const NodeSettings& node : settings.live.nodes) {

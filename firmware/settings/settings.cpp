@@ -20,6 +20,10 @@ const char* to_text(DataClass data_class) {
   return "home-only";
 }
 
+const char* to_text(HalfClose half_close) {
+  return half_close == HalfClose::keep ? "keep" : "leave";
+}
+
 const char* to_text(LogLevel level) {
   switch (level) {
     case LogLevel::debug:
@@ -46,6 +50,11 @@ std::span<const Place> all_of(Place) {
 
 std::span<const DataClass> all_of(DataClass) {
   static constexpr std::array kAll = {DataClass::open, DataClass::internal, DataClass::home_only};
+  return kAll;
+}
+
+std::span<const HalfClose> all_of(HalfClose) {
+  static constexpr std::array kAll = {HalfClose::leave, HalfClose::keep};
   return kAll;
 }
 

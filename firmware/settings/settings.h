@@ -23,16 +23,19 @@ namespace sluice::settings {
 enum class Mode { automatic, off };                  // "auto", "off"
 enum class Place { local, cloud };                   // "local", "cloud"
 enum class DataClass { open, internal, home_only };  // "open", "internal", "home-only"
+enum class HalfClose { leave, keep };                // "leave", "keep"
 
 const char* to_text(Mode mode);
 const char* to_text(Place place);
 const char* to_text(DataClass data_class);
+const char* to_text(HalfClose half_close);
 const char* to_text(LogLevel level);
 
 // Every enumerator, in the order in which it is shown.
 std::span<const Mode> all_of(Mode);
 std::span<const Place> all_of(Place);
 std::span<const DataClass> all_of(DataClass);
+std::span<const HalfClose> all_of(HalfClose);
 std::span<const LogLevel> all_of(LogLevel);
 
 template <class Enum>
@@ -47,6 +50,7 @@ std::optional<Enum> from_text(std::string_view text) {
 
 struct ListenSettings {
   ports::Address api{"0.0.0.0", 8080, ""};  // applications; all addresses = the whole LAN may ask
+  HalfClose api_half_close = HalfClose::leave;  // keep: one that left is noticed later
   std::optional<ports::Address> page =
       ports::Address{"127.0.0.1", 8081, ""};  // the page; loopback only; none = no page
   std::string admin_socket;                   // the command line; after loading never empty
@@ -64,7 +68,8 @@ struct StartSettings {
 // ---- Live: replaced whole ----
 
 struct AccessSettings {
-  bool require_key = true;  // off: everybody who reaches listen.api may spend
+  bool require_key = true;         // off: everybody who reaches listen.api may spend
+  std::vector<std::string> hosts;  // further names of the box; "*" = no defence against rebinding
   bool operator==(const AccessSettings&) const = default;
 };
 
@@ -115,14 +120,18 @@ struct BreakerSettings {
 };
 
 struct LimitSettings {
-  Bytes body_max{16777216};                          // one request; memory for each one being read
-  int64_t connections_max = 4096;                    // of one listener; descriptors and memory
-  int64_t connections_per_address_max = 1024;        // one client address may hold so many
-  Duration head_max = Duration::ms(10000);           // slow heads are cut off
-  Duration idle_max = Duration::ms(75000);           // idle client connections are closed
-  Duration request_max = Duration::ms(600000);       // one exchange, first byte to last
-  Duration stream_idle_max = Duration::ms(120000);   // silence of an upstream within an answer
-  Duration connect_max = Duration::ms(5000);         // to a node
+  Bytes body_max{16777216};                         // one request; memory for each one being read
+  int64_t connections_max = 4096;                   // of one listener; descriptors and memory
+  int64_t connections_per_address_max = 1024;       // one client address may hold so many
+  Duration head_max = Duration::ms(10000);          // slow heads are cut off
+  Duration idle_max = Duration::ms(75000);          // idle client connections are closed
+  int64_t requests_per_connection_max = 1000;       // more: a client stays longer on one connection
+  Bytes body_per_s_min{100};                        // more: slow senders are cut off sooner
+  Duration body_slow_max = Duration::ms(30000);     // how long a body may be slower than that
+  Duration write_stall_max = Duration::ms(120000);  // a client that takes nothing is dropped
+  Duration request_max = Duration::ms(600000);      // one exchange, first byte to last
+  Duration stream_idle_max = Duration::ms(120000);  // silence of an upstream within an answer
+  Duration connect_max = Duration::ms(5000);        // to a node
   Duration keepalive_comment = Duration::ms(15000);  // SSE comment while waiting; zero = never
   bool operator==(const LimitSettings&) const = default;
 };

@@ -106,6 +106,19 @@ Complaint url_complaint(std::string_view text) {
   return std::nullopt;
 }
 
+Complaint host_name_complaint(std::string_view text) {
+  const std::string_view name = text.starts_with("*.") ? text.substr(2) : text;
+  const bool plain = std::all_of(name.begin(), name.end(), is_name_char);
+  if (text == "*" || (!name.empty() && name.size() <= kHostNameLengthMax && plain &&
+                      name.front() != '.' && name.back() != '.')) {
+    return std::nullopt;
+  }
+  return fmt::format(
+      "{} is not a host name; write a name without scheme and port, e.g. "
+      "box.example.com or *.example.com",
+      quoted(text));
+}
+
 Complaint key_path_complaint(std::string_view text) {
   if (!text.empty() && text.size() <= kPathLengthMax && text.front() != '.' && text.back() != '.' &&
       std::all_of(text.begin(), text.end(), is_visible)) {
@@ -198,6 +211,8 @@ const TextRule kHeaderRule = {"`authorization-bearer`, or a header's name in sma
                               "`authorization-bearer`，或小写的请求头名", header_complaint};
 const TextRule kUrlRule = {"`http://host:port` or `https://host[:port][/prefix]`",
                            "`http://host:port` 或 `https://host[:port][/prefix]`", url_complaint};
+const TextRule kHostNameRule = {"a host name, `*.` and a domain, or `*`",
+                                "主机名、`*.` 加域名，或 `*`", host_name_complaint};
 const TextRule kKeyPathRule = {"a key, or the beginning of one", "键，或键的开头",
                                key_path_complaint};
 

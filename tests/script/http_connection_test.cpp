@@ -4,101 +4,9 @@
 
 #include <doctest/doctest.h>
 
-#include "drivers/http1/http1_parsers.h"
-#include "tests/script/fake_stream.h"
-#include "tests/script/sim_time.h"
+#include "tests/script/connection_line.h"
 
 namespace sluice::script {
-
-namespace {
-
-// Answers when the test says so, or in open() if `refuse_at_once`.
-struct Service : ports::HttpService {
-  struct Activity : ports::HttpActivity {
-    explicit Activity(Service& of) : service(of) { ++service.alive; }
-    ~Activity() override { --service.alive; }
-    void on_body(std::string_view bytes) override {
-      service.body += bytes;
-      if (service.body.size() > service.body_max) service.whole("too large", 413);
-    }
-    void on_body_end() override {
-      ++service.bodies;
-      if (service.answer_at_end) service.whole("done");
-    }
-    void on_client_gone() override { ++service.gone; }
-    void on_drained() override { ++service.drained; }
-    Service& service;
-  };
-  std::unique_ptr<ports::HttpActivity> open(const ports::HttpRequestHead& head,
-                                            const ports::HttpPeer&,
-                                            ports::HttpAnswer& to) override {
-    paths.push_back(head.target);
-    answer = &to;
-    body.clear();
-    auto activity = std::make_unique<Activity>(*this);
-    if (refuse_at_once) whole("no", 403);
-    return activity;
-  }
-  void whole(std::string_view text, int status = 200) {
-    answer->send_head(status, {}, text.size());
-    answer->send_body(text);
-    answer->end();
-  }
-
-  ports::HttpAnswer* answer = nullptr;
-  std::vector<std::string> paths;
-  std::string body;
-  bool refuse_at_once = false;
-  bool answer_at_end = false;
-  size_t body_max = std::string::npos;
-  int alive = 0;
-  int bodies = 0;
-  int gone = 0;
-  int drained = 0;
-};
-
-struct Line {
-  Line() {
-    connection = std::make_unique<proxy::HttpConnection>(
-        std::make_unique<FakeStream>(wire), parsers.request_parser({}), timers, service,
-        proxy::ConnectionTimes(), [this] { closed = true; });
-    connection->start();
-  }
-  // One read of the kernel, and all that follows from it at once.
-  void client(std::string_view bytes) {
-    wire->sink->on_bytes(bytes);
-    timers.settle();
-  }
-  void client_fin() {
-    wire->sink->on_end();
-    timers.settle();
-  }
-  void pass(Duration time) { timers.pass(time); }
-  void settle() { timers.settle(); }
-  // What the client has read since the last look.
-  std::string read() {
-    std::string all;
-    all.swap(wire->written);
-    return all;
-  }
-  bool has_read(std::string_view text) const {
-    return wire->written.find(text) != std::string::npos;
-  }
-
-  SimClock clock;
-  SimTimers timers{clock};
-  drivers::Http1Parsers parsers;
-  Service service;
-  std::shared_ptr<Wire> wire = std::make_shared<Wire>();
-  bool closed = false;
-  std::unique_ptr<proxy::HttpConnection> connection;
-};
-
-constexpr std::string_view kGet = "GET /a HTTP/1.1\r\nHost: x\r\n\r\n";
-constexpr std::string_view kPost = "POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\n";
-constexpr std::string_view kOldGet = "GET /old HTTP/1.0\r\n\r\n";
-
-}  // namespace
 
 TEST_CASE("connection: one request, one answer, and the connection stays open") {
   Line line;
@@ -138,18 +46,6 @@ TEST_CASE("connection: pipelined requests are answered one after another, in ord
   CHECK(line.service.paths.size() == 2);
   line.client("Host: x\r\n\r\n");
   CHECK(line.service.paths.back() == "/c");
-}
-
-TEST_CASE("connection: what a client sends ahead is bounded") {
-  Line line;
-  line.client(kGet);
-  line.client(std::string(proxy::HttpConnection::kInputMax, 'x'));
-  CHECK_FALSE(line.wire->paused);
-  line.client("x");
-  CHECK(line.wire->paused);
-  line.service.whole("1");
-  line.settle();
-  CHECK_FALSE(line.wire->paused);
 }
 
 TEST_CASE("connection: an answer of unknown length is chunked") {
@@ -220,32 +116,6 @@ TEST_CASE("connection: requests answered in the moment they end follow each othe
   CHECK_FALSE(line.wire->fin);
 }
 
-TEST_CASE("connection: who lingers without a FIN of his own is closed after two seconds") {
-  Line line;
-  line.service.refuse_at_once = true;
-  line.client(kPost);
-  line.pass(proxy::HttpConnection::kLingerMax - Duration::us(1));
-  CHECK_FALSE(line.closed);
-  line.pass(Duration::us(1));
-  CHECK(line.closed);
-  CHECK(line.wire->closed);
-}
-
-TEST_CASE("connection: lingering goes on while the client takes what is pending") {
-  Line line;
-  line.wire->window = 10;
-  line.service.refuse_at_once = true;
-  line.client(kPost);
-  for (int i = 0; i < 3; ++i) {
-    line.pass(Duration::ms(1900));
-    line.wire->pending.erase(0, 1);
-    line.pass(Duration::ms(100));
-    CHECK_FALSE(line.closed);
-  }
-  line.pass(proxy::HttpConnection::kLingerMax);
-  CHECK(line.closed);
-}
-
 TEST_CASE("connection: HEAD gets the head of the answer and no body") {
   Line line;
   line.client("HEAD /a HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -301,38 +171,37 @@ TEST_CASE("connection: a malformed body tells the activity that the client is go
   CHECK(line.wire->saw_fin());
 }
 
-TEST_CASE("connection: a head that takes ten seconds is 408, from its first byte on") {
-  Line line;
-  line.pass(Duration::seconds(70));
-  line.client("GET / HT");
-  line.pass(Duration::seconds(9));
-  line.client("TP/1.1\r\nHost: ");
-  line.pass(Duration::us(999'999));
-  CHECK(line.wire->written.empty());
-  line.pass(Duration::us(1));
-  CHECK(line.has_read("HTTP/1.1 408 Request Timeout\r\n"));
+TEST_CASE("connection: after so many requests it says close") {
+  proxy::ConnectionRules rules;
+  rules.requests_max = 3;
+  Line line(rules);
+  line.service.answer_at_end = true;
+  line.client(std::string(kGet) + std::string(kGet));
+  CHECK_FALSE(line.has_read("connection: close"));
+  line.client(std::string(kGet) + std::string(kGet));
+  CHECK(line.has_read("connection: close\r\n"));
   CHECK(line.wire->saw_fin());
+  CHECK(line.service.paths.size() == 3);
 }
 
-TEST_CASE("connection: a body that pauses for 75 seconds is 408, and each piece gives it more") {
-  Line line;
-  line.client(kPost);
-  line.pass(Duration::seconds(74));
-  line.client("b");
-  line.pass(Duration::seconds(75) - Duration::us(1));
-  CHECK(line.service.gone == 0);
-  line.pass(Duration::us(1));
-  CHECK(line.service.gone == 1);
-  CHECK(line.has_read("HTTP/1.1 408 "));
-}
-
-TEST_CASE("connection: an idle one is closed after 75 seconds without a word") {
-  Line line;
-  line.pass(Duration::seconds(75) - Duration::us(1));
-  CHECK_FALSE(line.closed);
-  line.pass(Duration::us(1));
-  CHECK(line.closed);
-  CHECK(line.wire->written.empty());
+TEST_CASE("connection: a name that the box does not go by is 421 and reaches nobody") {
+  proxy::ConnectionRules rules;
+  rules.host_names = proxy::HostNames{{"box.example.com"}, ""};
+  const auto asked_as = [&rules](std::string_view host) {
+    Line line(rules);
+    line.service.answer_at_end = true;
+    line.client("GET / HTTP/1.1\r\nHost: " + std::string(host) + "\r\n\r\n");
+    const bool refused = line.has_read("HTTP/1.1 421 Misdirected Request\r\n");
+    CHECK(refused == line.service.paths.empty());
+    CHECK(refused == line.wire->saw_fin());
+    return !refused;
+  };
+  CHECK(asked_as("box"));
+  CHECK(asked_as("box.example.com:8080"));
+  CHECK_FALSE(asked_as("rebound.example.com"));
+  Line old(rules);
+  old.client(kOldGet);
+  CHECK(old.service.paths.size() == 1);
 }
 
 TEST_CASE("connection: an answer may take as long as it likes") {
@@ -342,90 +211,6 @@ TEST_CASE("connection: an answer may take as long as it likes") {
   CHECK(line.service.gone == 0);
   line.service.whole("late");
   CHECK(line.has_read("late"));
-}
-
-TEST_CASE("connection: a FIN while answering means that the client left") {
-  Line line;
-  line.client(kGet);
-  line.client_fin();
-  CHECK(line.service.gone == 1);
-  CHECK(line.service.alive == 0);
-  CHECK(line.closed);
-}
-
-TEST_CASE("connection: a reset while answering means the same, told once") {
-  Line line;
-  line.client(kGet);
-  line.wire->sink->on_error({ErrorKind::gone, "script", "reset"});
-  line.settle();
-  CHECK(line.service.gone == 1);
-  CHECK(line.closed);
-}
-
-TEST_CASE("connection: a FIN when idle closes it") {
-  Line line;
-  line.client(kGet);
-  line.service.whole("x");
-  line.settle();
-  line.client_fin();
-  CHECK(line.service.gone == 0);
-  CHECK(line.closed);
-}
-
-TEST_CASE("connection: a FIN after the answer does not take what is still pending with it") {
-  Line line;
-  line.client(kGet);
-  line.wire->window = 10;
-  line.service.whole("hello");
-  line.settle();
-  line.client_fin();
-  CHECK_FALSE(line.closed);
-  line.wire->drain();
-  line.settle();
-  CHECK(line.has_read("\r\n\r\nhello"));
-  CHECK(line.wire->saw_fin());
-  line.pass(proxy::HttpConnection::kLingerMax);
-  CHECK(line.closed);
-}
-
-TEST_CASE("connection: a cut never looks complete") {
-  SUBCASE("chunked: no last chunk") {
-    Line line;
-    line.client(kGet);
-    line.service.answer->send_head(200, {}, std::nullopt);
-    line.service.answer->send_body("hello");
-    line.service.answer->cut();
-    line.settle();
-    CHECK(line.read().ends_with("5\r\nhello\r\n"));
-    CHECK(line.wire->saw_fin());
-  }
-  SUBCASE("with a length: fewer bytes than declared") {
-    Line line;
-    line.client(kGet);
-    line.service.answer->send_head(200, {}, 100);
-    line.service.answer->send_body("hello");
-    line.service.answer->cut();
-    CHECK(line.read().ends_with("hello"));
-    CHECK(line.wire->saw_fin());
-  }
-  SUBCASE("ended by the close: a reset, for a FIN would be an end") {
-    Line line;
-    line.client(kOldGet);
-    line.service.answer->send_head(200, {}, std::nullopt);
-    line.service.answer->send_body("hello");
-    line.service.answer->cut();
-    line.settle();
-    CHECK(line.wire->reset);
-    CHECK_FALSE(line.wire->fin);
-    CHECK(line.closed);
-  }
-  SUBCASE("before the head: nothing at all") {
-    Line line;
-    line.client(kGet);
-    line.service.answer->cut();
-    CHECK(line.read().empty());
-    CHECK(line.wire->saw_fin());
-  }
 }
 
 TEST_CASE("connection: the activity sees the backlog and hears when it is gone") {
@@ -439,42 +224,6 @@ TEST_CASE("connection: the activity sees the backlog and hears when it is gone")
   line.wire->drain();
   CHECK(line.service.drained == 1);
   CHECK(line.service.answer->backlog_bytes() == 0);
-}
-
-TEST_CASE("connection: told to finish it closes when idle, and answers first when not") {
-  Line idle;
-  idle.connection->finish_soon();
-  idle.settle();
-  CHECK(idle.closed);
-
-  Line busy;
-  busy.client(kGet);
-  busy.connection->finish_soon();
-  busy.settle();
-  CHECK_FALSE(busy.closed);
-  busy.service.whole("last");
-  CHECK(busy.has_read("connection: close\r\n"));
-  CHECK(busy.has_read("last"));
-  CHECK(busy.wire->saw_fin());
-}
-
-TEST_CASE(
-    "connection: told to finish in the middle of an answer it loses nothing that is pending") {
-  Line line;
-  line.client(kGet);
-  line.service.answer->send_head(200, {}, 5);
-  line.service.answer->send_body("he");
-  line.connection->finish_soon();
-  line.wire->window = 0;
-  line.service.answer->send_body("llo");
-  line.service.answer->end();
-  line.settle();
-  CHECK_FALSE(line.wire->closed);
-  line.wire->drain();
-  CHECK(line.wire->saw_fin());
-  CHECK(line.read().ends_with("\r\n\r\nhello"));
-  line.client_fin();
-  CHECK(line.closed);
 }
 
 }  // namespace sluice::script

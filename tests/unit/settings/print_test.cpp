@@ -116,7 +116,7 @@ TEST_CASE("describe: every field has help in English and Chinese") {
   Settings settings;
   Census census;
   describe(settings, census);
-  CHECK(census.fields == 71);
+  CHECK(census.fields == 77);
 }
 
 TEST_CASE("describe: the keys that differ are found, elements by name") {
@@ -181,11 +181,13 @@ TEST_CASE("exposure: who can reach what is told") {
             "is required, but for /metrics, /healthz and /readyz",
             "listen.page 127.0.0.1:8081: open to programs on this machine only; it only shows (no "
             "admin.token_file)",
+            "access.hosts: clients may call the box by an address, by its own name, a name without "
+            "a dot, or one under .local .lan .internal .home.arpa; other names are answered 421",
             "listen.admin_socket /var/lib/sluice/admin.sock: open to local users of the service's "
             "group"});
   const auto lines = describe_exposure(
       settings_of("listen: {api: '192.168.1.5:80', page: off}\n"
-                  "access: {require_key: false}\n"
+                  "access: {require_key: false, hosts: [box.example.com, '*.example.org']}\n"
                   "nodes:\n"
                   "  - {name: far, place: cloud, url: 'http://far', credential: {env: FAR}}\n"
                   "  - {name: near, place: local, url: 'http://10.0.0.2:8000'}\n"
@@ -196,6 +198,9 @@ TEST_CASE("exposure: who can reach what is told") {
           "warning: listen.api 192.168.1.5:80: open to every host that can reach 192.168.1.5, "
           "without an API key (access.require_key: false)",
           "listen.page off: there is no page",
+          "access.hosts: clients may call the box by an address, by its own name, a name without a "
+          "dot, or one under .local .lan .internal .home.arpa, box.example.com, *.example.org; "
+          "other names are answered 421",
           "listen.admin_socket /var/lib/sluice/admin.sock: open to local users of the service's "
           "group",
           "node far (cloud, http://far): receives data of the classes open, internal; key from "

@@ -119,7 +119,7 @@ TEST_CASE("wrong input: keys and shapes are told exactly") {
       {"sense:\n  scrape: 500\n",
        "sluice.yaml:2: sense.scrape: is not a known key; did you mean \"scrape_ms\"?"},
       {"access: {colour: red}",
-       "sluice.yaml:1: access.colour: is not a known key; write one of: require_key"},
+       "sluice.yaml:1: access.colour: is not a known key; write one of: require_key, hosts"},
       {"- a\n- b\n", "sluice.yaml:1: has no keys; write \"key: value\" lines below it"},
       {"valve: 3", "sluice.yaml:1: valve: has no keys; write \"key: value\" lines below it"},
       {"nodes: gpu",
