@@ -32,6 +32,11 @@ ErrorKind kind_of(int code) {
 
 Descriptor::Descriptor(Descriptor&& other) noexcept : number_(std::exchange(other.number_, -1)) {}
 
+Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
+  std::swap(number_, other.number_);
+  return *this;
+}
+
 Descriptor::~Descriptor() {
   if (!is_open()) return;
   const int kept = errno;

@@ -75,6 +75,13 @@ bool write_synced(const std::string& path, std::string_view content) {
          ::fsync(file.number()) == 0;
 }
 
+bool is_named(const Descriptor& file, const std::string& path) {
+  struct stat opened = {};
+  struct stat named = {};
+  return ::fstat(file.number(), &opened) == 0 && ::stat(path.c_str(), &named) == 0 &&
+         opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
+}
+
 bool is_folder(const std::string& path) {
   struct stat status = {};
   return ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
@@ -166,13 +173,17 @@ Result<std::vector<std::string>> OsFiles::list(const std::string& folder) {
 }
 
 Result<std::unique_ptr<ports::FileLock>> OsFiles::lock(const std::string& path) {
-  Descriptor file = open_file(path, O_RDWR | O_CREAT, kFileMode);
-  if (!file.is_open()) return file_error("open", path);
-  if (::flock(file.number(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK) return file_error("lock", path);
-    return Error{ErrorKind::busy, "os",
-                 path + " is locked by another process, which uses the same files; stop it first"};
-  }
+  Descriptor file;
+  do {  // whoever removes a lock file holds it: what was opened before then is no longer the lock
+    file = open_file(path, O_RDWR | O_CREAT, kFileMode);
+    if (!file.is_open()) return file_error("open", path);
+    if (::flock(file.number(), LOCK_EX | LOCK_NB) != 0) {
+      if (errno != EWOULDBLOCK) return file_error("lock", path);
+      return Error{
+          ErrorKind::busy, "os",
+          path + " is locked by another process, which uses the same files; stop it first"};
+    }
+  } while (!is_named(file, path));
   return std::unique_ptr<ports::FileLock>(std::make_unique<OsFileLock>(std::move(file)));
 }
 

@@ -20,7 +20,7 @@ meter::MeterSettings meter_settings(const settings::Settings& settings) {
 
 Box::Stored::Stored(Box& box, std::unique_ptr<ports::Store> opened)
     : store(std::move(opened)),
-      meter({box.clock_, box.calendar_, box.timers_, box.files_, *store, box.log_},
+      meter({box.clock_, box.calendar_, box.timers_, box.files_, *store, box.work_, box.log_},
             meter_settings(box.settings())),
       keys({box.files_, box.secrets_, box.calendar_},
            box.settings().start.state_dir + "/keys.json"),

@@ -17,6 +17,7 @@
 #include "firmware/base/log.h"
 #include "firmware/base/units.h"
 #include "firmware/meter/attempt.h"
+#include "firmware/meter/journal_name.h"
 #include "firmware/ports/store.h"
 #include "firmware/ports/timers.h"
 
@@ -26,8 +27,8 @@ struct LedgerRow {
   AttemptStart start;
   AttemptEnd end;
   Currency currency;
-  int64_t start_file = 0;  // number of the journal file that has the line; 0 = none has
-  int64_t end_file = 0;
+  FileNumber start_file = 0;  // the journal file that has the line; 0 = none has
+  FileNumber end_file = 0;
 };
 
 // The table's statements, for the ledger itself and for tests.

@@ -41,6 +41,8 @@ class Meter::State {
   void start(const AttemptStart& attempt);
   void end(uint64_t id, const AttemptEnd& end);
   std::string health() const;
+  void look_for_leftovers();
+  void stop_looking() { look_again_->stop(); }
 
   Ledger& ledger() { return ledger_; }
   const Ledger& ledger() const { return ledger_; }
@@ -50,7 +52,7 @@ class Meter::State {
  private:
   struct Open {
     AttemptStart attempt;
-    int64_t file = 0;  // that has its line; 0 = none has
+    FileNumber file = 0;  // that has its line; 0 = none has
   };
 
   void write_end(LedgerRow& row);
@@ -63,37 +65,47 @@ class Meter::State {
   const Currency currency_;
   // Changes.
   MeterJournal journal_;
-  std::optional<Leftovers> leftovers_;  // after open()
+  Leftovers leftovers_;
   std::map<uint64_t, Open> open_;
   Totals totals_;
   size_t journal_only_ = 0;  // attempts that wait in a journal for the next start
   size_t lost_ = 0;          // neither journal nor memory took them
   Ledger ledger_;
+  std::unique_ptr<ports::Timer> look_again_;
+  bool is_open_ = false;
 };
 
 Meter::State::State(const MeterPorts& ports, const MeterSettings& settings)
     : ports_(ports),
       currency_(settings.currency),
       journal_(place_of(settings), ports.files, ports.clock, ports.log),
+      leftovers_(journal_, ports.files, ports.work, ports.log, [this] { take_leftovers(); }),
       ledger_(ports.store, ports.timers, ports.log, settings.commit,
-              [this](const std::vector<LedgerRow>& rows) { on_stored(rows); }) {}
+              [this](const std::vector<LedgerRow>& rows) { on_stored(rows); }),
+      look_again_(ports.timers.make([this] { look_for_leftovers(); })) {}
 
 Result<void> Meter::State::open() {
-  ENSURE(!leftovers_.has_value());
+  ENSURE(!is_open_);
   if (Result<void> opened = journal_.open(); !opened) return opened;
-  leftovers_.emplace(journal_, ports_.files, ports_.log);
+  is_open_ = true;
   ledger_.open();
-  take_leftovers();
+  look_for_leftovers();
   return {};
+}
+
+void Meter::State::look_for_leftovers() {
+  leftovers_.add(journal_.take_over());
+  take_leftovers();
+  if (journal_.others_live()) look_again_->start(kLookAgain);
 }
 
 void Meter::State::take_leftovers() {
   if (ledger_.pending() >= Ledger::kRowsPerCommit) return;
-  for (LedgerRow& row : leftovers_->take(Ledger::kRowsPerCommit)) ledger_.add(std::move(row));
+  for (LedgerRow& row : leftovers_.take(Ledger::kRowsPerCommit)) ledger_.add(std::move(row));
 }
 
 void Meter::State::start(const AttemptStart& attempt) {
-  ENSURE(leftovers_.has_value());
+  ENSURE(is_open_);
   const auto [at, is_new] = open_.try_emplace(attempt.id, Open{clipped(attempt), 0});
   ENSURE(is_new);
   const auto file = journal_.write(journal_line(at->second.attempt));
@@ -157,9 +169,9 @@ std::string Meter::State::health() const {
     return fmt::format("{} attempts wait in the journal and are stored at the next start",
                        journal_only_);
   }
-  if (leftovers_ && leftovers_->bad_files() > 0) {
+  if (leftovers_.bad_files() > 0) {
     return fmt::format("{} journal files could not be read whole and are kept; see the log",
-                       leftovers_->bad_files());
+                       leftovers_.bad_files());
   }
   return "";
 }
@@ -171,6 +183,8 @@ Meter::~Meter() = default;
 Result<void> Meter::open() { return state_->open(); }
 void Meter::start(const AttemptStart& attempt) { state_->start(attempt); }
 void Meter::end(uint64_t id, const AttemptEnd& end) { state_->end(id, end); }
+void Meter::look_for_leftovers() { state_->look_for_leftovers(); }
+void Meter::stop_looking() { state_->stop_looking(); }
 void Meter::flush(std::function<void()> done) { state_->ledger().flush(std::move(done)); }
 std::string Meter::health() const { return state_->health(); }
 const std::map<NodeModel, NodeModelTotals>& Meter::totals() const { return state_->totals().all(); }

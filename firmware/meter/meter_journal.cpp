@@ -5,55 +5,91 @@
 #include <algorithm>
 
 #include "firmware/base/check.h"
-#include "firmware/base/text.h"
 #include "firmware/meter/attempt_line.h"
 
 namespace sluice::meter {
-
-namespace {
-
-constexpr std::string_view kPrefix = "attempts-";
-constexpr std::string_view kSuffix = ".journal";
-constexpr std::string_view kBrokenSuffix = ".broken";
-
-std::optional<int64_t> number_of(std::string_view name, std::string_view suffix) {
-  if (name.size() <= kPrefix.size() + suffix.size()) return std::nullopt;
-  if (name.substr(0, kPrefix.size()) != kPrefix) return std::nullopt;
-  if (name.substr(name.size() - suffix.size()) != suffix) return std::nullopt;
-  name.remove_prefix(kPrefix.size());
-  name.remove_suffix(suffix.size());
-  const std::optional<int64_t> number = to_integer(name);
-  if (!number || *number < 1 || std::to_string(*number) != name) return std::nullopt;
-  return number;
-}
-
-}  // namespace
 
 MeterJournal::MeterJournal(Place place, ports::Files& files, const ports::Clock& clock, Log& log)
     : place_(std::move(place)), files_(files), clock_(clock), log_(log) {}
 
 MeterJournal::~MeterJournal() {
+  is_over_ = true;
   current_.reset();
   dispose_of_unneeded();
 }
 
 std::string MeterJournal::path(FileNumber file) const {
-  return fmt::format("{}/{}{}{}", place_.folder, kPrefix, file, kSuffix);
+  return place_.folder + "/" + journal_name(file, NameKind::journal);
+}
+
+std::string MeterJournal::lock_path(int64_t writer) const {
+  return place_.folder + "/" + lock_name(writer);
 }
 
 Result<void> MeterJournal::open() {
-  ENSURE(last_ == 0);
+  ENSURE(writer_ == 0);
   if (Result<void> made = files_.make_folder(place_.folder); !made) return made;
   Result<std::vector<std::string>> names = files_.list(place_.folder);
   if (!names) return names.error();
-  for (const std::string& name : *names) {
-    const auto number = number_of(name, kSuffix);
-    if (number) found_.push_back(*number);
-    last_ = std::max({last_, number.value_or(0), number_of(name, kBrokenSuffix).value_or(0)});
-  }
-  std::sort(found_.begin(), found_.end());
-  for (FileNumber file : found_) hold(file);
+  if (Result<void> done = become_writer(*names); !done) return done;
   return open_next();
+}
+
+// Another process may become a writer at the same time: whoever has the lock has the number.
+Result<void> MeterJournal::become_writer(const std::vector<std::string>& names) {
+  const int64_t first = next_writer(names);
+  for (int64_t writer = first; writer < first + kWriterTriesMax; ++writer) {
+    Result<std::unique_ptr<ports::FileLock>> lock = files_.lock(lock_path(writer));
+    if (!lock && lock.error().kind == ErrorKind::busy) continue;
+    if (!lock) return lock.error();
+    writer_ = writer;
+    last_ = file_number(writer, 0);
+    writers_.emplace(writer, *std::move(lock));
+    return {};
+  }
+  return Error{
+      ErrorKind::busy, "meter",
+      fmt::format("no free number for journals in {}: too many processes use it", place_.folder)};
+}
+
+std::vector<FileNumber> MeterJournal::take_over() {
+  others_live_ = false;
+  std::vector<FileNumber> taken;
+  Result<std::vector<std::string>> names = files_.list(place_.folder);
+  if (!names) return taken;
+  const std::set<int64_t> ended = lock_ended(*names);
+  if (ended.empty()) return taken;
+  names = files_.list(place_.folder);  // as it stands now that nobody else changes it
+  if (!names) return taken;
+  for (const std::string& name : *names) {
+    const auto read = read_journal_name(name);
+    if (read && read->kind == NameKind::journal && ended.count(read->writer) > 0) {
+      taken.push_back(read->file);
+    }
+  }
+  std::sort(taken.begin(), taken.end());
+  for (FileNumber file : taken) hold(file);
+  let_go_of_writers();
+  return taken;
+}
+
+// The writers whose lock was free, and is now held here.
+std::set<int64_t> MeterJournal::lock_ended(const std::vector<std::string>& names) {
+  std::set<int64_t> seen;
+  std::set<int64_t> ended;
+  for (const std::string& name : names) {
+    const auto read = read_journal_name(name);
+    if (!read || read->kind == NameKind::broken || writers_.count(read->writer) > 0) continue;
+    if (!seen.insert(read->writer).second) continue;
+    Result<std::unique_ptr<ports::FileLock>> lock = files_.lock(lock_path(read->writer));
+    if (!lock) {
+      others_live_ = true;
+      continue;
+    }
+    writers_.emplace(read->writer, *std::move(lock));
+    ended.insert(read->writer);
+  }
+  return ended;
 }
 
 Result<void> MeterJournal::open_next() {
@@ -85,7 +121,7 @@ Result<void> MeterJournal::append(std::string_view lines) {
   return written;
 }
 
-std::optional<MeterJournal::FileNumber> MeterJournal::write(std::string_view lines) {
+std::optional<FileNumber> MeterJournal::write(std::string_view lines) {
   if (!fault_.empty() && clock_.now() < retry_at_) return std::nullopt;
   const Result<void> written = append(lines);
   note(written);
@@ -123,8 +159,7 @@ void MeterJournal::release(FileNumber file) {
 
 Result<void> MeterJournal::dispose_of(FileNumber file) {
   if (bad_.count(file) == 0) return files_.remove(path(file));
-  const std::string aside = fmt::format("{}/{}{}{}", place_.folder, kPrefix, file, kBrokenSuffix);
-  return files_.rename(path(file), aside);
+  return files_.rename(path(file), place_.folder + "/" + journal_name(file, NameKind::broken));
 }
 
 void MeterJournal::dispose_of_unneeded() {
@@ -141,6 +176,21 @@ void MeterJournal::dispose_of_unneeded() {
     dispose_fails_ = !done;
     if (!done) return;  // tried again with the next release
     at = holds_.erase(at);
+  }
+  let_go_of_writers();
+}
+
+// A lock is of no use once its writer has ended and no file of it is left.
+void MeterJournal::let_go_of_writers() {
+  for (auto at = writers_.begin(); at != writers_.end();) {
+    const auto file = holds_.lower_bound(file_number(at->first, 0));
+    const bool has_files = file != holds_.end() && writer_of(file->first) == at->first;
+    const bool lives = at->first == writer_ && !is_over_;
+    if (has_files || lives || !files_.remove(lock_path(at->first))) {
+      ++at;
+    } else {
+      at = writers_.erase(at);
+    }
   }
 }
 

@@ -1,4 +1,4 @@
-// Files, on the loop thread: small and local only (settings, keys, journals).
+// Files: small and local only (settings, keys, journals). Thread: loop; read() on any.
 #pragma once
 
 #include <memory>
@@ -37,7 +37,8 @@ class Files {
   virtual Result<void> remove(const std::string& path) = 0;       // no error if it is not there
   virtual Result<void> make_folder(const std::string& path) = 0;  // and its parents, mode 0750
   virtual Result<std::vector<std::string>> list(const std::string& folder) = 0;  // names, sorted
-  virtual Result<std::unique_ptr<FileLock>> lock(const std::string& path) = 0;   // busy if held
+  // Makes the file when needed. Errors: busy if it is held. Only who holds it may remove the file.
+  virtual Result<std::unique_ptr<FileLock>> lock(const std::string& path) = 0;
 };
 
 }  // namespace sluice::ports

@@ -21,7 +21,7 @@ TEST_CASE("meter: each start and each end is one append, before the call returns
   CHECK(world.files.appends == before + 2);
   CHECK(world.meter->open_attempts() == 0);
   CHECK(world.meter->unstored_rows() == 1);
-  CHECK(world.files.content.at("/j/attempts-1.journal") ==
+  CHECK(world.files.content.at("/j/attempts-1-1.journal") ==
         journal_head({}) + journal_line(attempt(1)) + journal_line(1, ended()));
 }
 
@@ -200,10 +200,10 @@ TEST_CASE("meter: a full journal file gives way to the next, and goes when its r
   world.pass(Duration::seconds(1));
   CHECK(world.store.rows.size() == 39);
   CHECK(world.journals() == 2);
-  CHECK(world.files.content.count("/j/attempts-1.journal") == 1);
+  CHECK(world.files.content.count("/j/attempts-1-1.journal") == 1);
   world.end(1);
   world.pass(Duration::seconds(1));
-  CHECK(world.files.content.count("/j/attempts-1.journal") == 0);
+  CHECK(world.files.content.count("/j/attempts-1-1.journal") == 0);
   CHECK(world.journals() == 1);
 }
 

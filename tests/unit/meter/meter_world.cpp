@@ -18,6 +18,17 @@ class WorldAppendFile final : public ports::AppendFile {
   const std::string path_;
 };
 
+class WorldLock final : public ports::FileLock {
+ public:
+  WorldLock(std::set<std::string>& locked, std::string path)
+      : locked_(locked), path_(std::move(path)) {}
+  ~WorldLock() override { locked_.erase(path_); }
+
+ private:
+  std::set<std::string>& locked_;
+  const std::string path_;
+};
+
 class WorldTimer final : public ports::Timer {
  public:
   WorldTimer(WorldClock& clock, Callback on_fire) : clock_(clock), on_fire_(std::move(on_fire)) {}
@@ -87,8 +98,20 @@ Result<std::vector<std::string>> WorldFiles::list(const std::string& folder) {
   return names;
 }
 
-Result<std::unique_ptr<ports::FileLock>> WorldFiles::lock(const std::string&) {
-  return std::make_unique<ports::FileLock>();
+Result<std::unique_ptr<ports::FileLock>> WorldFiles::lock(const std::string& path) {
+  if (!locked.insert(path).second) return Error{ErrorKind::busy, path, "locked"};
+  if (!power_.dead) content.try_emplace(path);
+  return std::unique_ptr<ports::FileLock>(std::make_unique<WorldLock>(locked, path));
+}
+
+bool WorldWork::step() {
+  if (waiting_.empty()) return false;
+  const auto [job, done] = std::move(waiting_.front());
+  waiting_.pop_front();
+  if (power_.dead) return true;
+  job();
+  done();
+  return true;
 }
 
 void WorldStore::commit(std::vector<ports::SqlStatement> statements,
@@ -145,21 +168,29 @@ bool WorldClock::fire_next(Instant until) {
 }
 
 void World::boot() {
-  meter = std::make_unique<Meter>(MeterPorts{clock, calendar, clock, files, store, log}, settings);
+  meter = std::make_unique<Meter>(MeterPorts{clock, calendar, clock, files, store, work, log},
+                                  settings);
   const Result<void> opened = meter->open();
   REQUIRE(opened.has_value());
+}
+
+void World::succeed() {
+  before = std::move(meter);
+  before->stop_looking();
+  boot();
 }
 
 void World::crash() {
   power.dead = true;
   meter.reset();
   store.forget();
+  work.forget();
   power = Power();
 }
 
 void World::pass(Duration time) {
   const Instant until = clock.now() + time;
-  while (store.step() || clock.fire_next(until)) {
+  while (store.step() || work.step() || clock.fire_next(until)) {
   }
 }
 

@@ -9,7 +9,9 @@
 #include <limits>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "firmware/meter/meter.h"
@@ -44,7 +46,9 @@ class WorldFiles final : public ports::Files {
   Result<void> remove(const std::string& path) override;
   Result<void> make_folder(const std::string&) override { return {}; }
   Result<std::vector<std::string>> list(const std::string& folder) override;
+  // Made when needed; busy while somebody holds it.
   Result<std::unique_ptr<ports::FileLock>> lock(const std::string& path) override;
+  std::set<std::string> locked;
   Result<void> append(const std::string& path, std::string_view bytes);
 
  private:
@@ -75,6 +79,21 @@ class WorldStore final : public ports::Store {
   };
   Power& power_;
   std::deque<Commit> waiting_;
+};
+
+// Jobs and their answers, one after another, when step() is called.
+class WorldWork final : public ports::Work {
+ public:
+  explicit WorldWork(Power& power) : power_(power) {}
+  void run(Callback job, Callback done) override {
+    waiting_.emplace_back(std::move(job), std::move(done));
+  }
+  bool step();
+  void forget() { waiting_.clear(); }
+
+ private:
+  Power& power_;
+  std::deque<std::pair<Callback, Callback>> waiting_;
 };
 
 class WorldClock final : public ports::Clock, public ports::Timers {
@@ -116,13 +135,16 @@ struct World {
   Power power;
   WorldFiles files{power};
   WorldStore store{power};
+  WorldWork work{power};
   WorldClock clock;
   WorldCalendar calendar;
   WorldLog log;
   MeterSettings settings{"/j", Duration::ms(200), {64 * 1024 * 1024}, {}};
   std::unique_ptr<Meter> meter;
+  std::unique_ptr<Meter> before;  // of an older process that still lives, after succeed()
 
   void boot();               // a new process on the same disk
+  void succeed();            // a new process beside the one there is
   void crash();              // the process ends where it stands
   void pass(Duration time);  // timers and store do their work
   void start(uint64_t id, std::string node = "alpha");
