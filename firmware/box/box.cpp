@@ -107,34 +107,25 @@ Result<std::string> Box::read_admin_token() {
 }
 
 Result<void> Box::listen() {
-  const settings::ListenSettings& at = settings().start.listen;
-  const auto open = [this](const ports::Address& address, proxy::HttpServer& server,
-                           std::unique_ptr<ports::Listener>& into) -> Result<void> {
-    Result<std::unique_ptr<ports::Listener>> listener = listeners_.listen(address, server);
-    if (!listener) return listener.error();
-    into = std::move(*listener);
-    return {};
-  };
-  Serving& s = *serving_;
-  if (Result<void> ok = open(at.api, s.api_server, s.api_listener); !ok) return ok;
-  if (at.page) {
-    if (Result<void> ok = open(*at.page, s.page_server, s.page_listener); !ok) return ok;
+  for (Entrance& entrance : serving_->entrances) {
+    if (!entrance.at) continue;
+    Result<std::unique_ptr<ports::Listener>> opened =
+        listeners_.listen(*entrance.at, *entrance.sink);
+    if (!opened) return opened.error();
+    entrance.listener = std::move(*opened);
   }
-  const ports::Address socket{"", 0, at.admin_socket};
-  return open(socket, s.admin_server, s.admin_listener);
+  return {};
 }
 
 // One line for people and scripts: where the box can be reached (port 0 has become a real one).
 void Box::announce() {
-  const std::string page =
-      serving_->page_listener ? serving_->page_listener->address().text() : "off";
   log_.say(LogLevel::info, "box", "version {} serves with settings from {}", SLUICE_VERSION,
            config_);
-  std::fputs(fmt::format("sluiced ready api={} page={} admin={}\n",
-                         serving_->api_listener->address().text(), page,
-                         settings().start.listen.admin_socket)
-                 .c_str(),
-             stdout);
+  std::fputs(
+      fmt::format("sluiced ready api={} page={} admin={}\n", serving_->entrance("api").text(),
+                  serving_->entrance("page").text(), settings().start.listen.admin_socket)
+          .c_str(),
+      stdout);
   std::fflush(stdout);
 }
 
@@ -145,13 +136,12 @@ void Box::apply_live() {
   stored_->journal.set_bounds(live.decisions.journal_max, live.decisions.files_max);
   serving_->decisions.set_keep(static_cast<size_t>(live.decisions.keep));
   serving_->world.policy = proxy_policy(settings());
-  const bool keeps = settings().start.listen.api_half_close == settings::HalfClose::keep;
   proxy::ServerLimits limits = server_limits(settings(), drivers::host_name());
-  limits.rules.keeps_half_closed = keeps;
-  serving_->api_server.set_limits(limits);
-  limits.rules.keeps_half_closed = false;
-  serving_->page_server.set_limits(limits);
-  serving_->admin_server.set_limits(limits);
+  const bool keeps = settings().start.listen.api_half_close == settings::HalfClose::keep;
+  for (const Entrance& entrance : serving_->entrances) {
+    limits.rules.keeps_half_closed = keeps && entrance.name == "api";
+    entrance.server->set_limits(limits);
+  }
   room_.poke();
 }
 
@@ -167,17 +157,15 @@ void Box::on_stop() {
   if (stopping_) return give_up_->start(Duration());  // asked twice: now
   stopping_ = true;
   log_.info("box", "stopping; {} exchanges are open", serving_->api_server.connections());
-  serving_->api_listener.reset();
-  serving_->page_listener.reset();
-  serving_->admin_listener.reset();
+  for (Entrance& entrance : serving_->entrances) entrance.listener.reset();
   nodes_->stop();
-  draining_ = 3;
+  draining_ = static_cast<int>(serving_->entrances.size());
   give_up_->start(kDrainMax);
   serving_->page.finish_streams();
   serving_->admin.finish_streams();
-  serving_->api_server.drain([this] { on_drained(); });
-  serving_->page_server.drain([this] { on_drained(); });
-  serving_->admin_server.drain([this] { on_drained(); });
+  for (const Entrance& entrance : serving_->entrances) {
+    entrance.server->drain([this] { on_drained(); });
+  }
 }
 
 // A turn later: this is called by a server that finish() destroys.

@@ -1,5 +1,8 @@
 #include "firmware/box/box_parts.h"
 
+#include <algorithm>
+
+#include "firmware/base/check.h"
 #include "firmware/box/configure.h"
 #include "firmware/web/page_files.h"
 
@@ -49,6 +52,22 @@ Box::Serving::Serving(Box& box, std::string admin_token)
       admin(web::Door::admin_socket, web, {}, ""),
       api_server(box.parsers_, box.timers_, api, box.log_),
       page_server(box.parsers_, box.timers_, page, box.log_),
-      admin_server(box.parsers_, box.timers_, admin, box.log_) {}
+      admin_server(box.parsers_, box.timers_, admin, box.log_) {
+  const settings::ListenSettings& at = box.settings().start.listen;
+  const auto add = [this](const char* name, std::optional<ports::Address> address,
+                          proxy::HttpServer& server) {
+    entrances.push_back({name, std::move(address), &server, &server, nullptr});
+  };
+  add("api", at.api, api_server);
+  add("page", at.page, page_server);
+  add("admin", ports::Address{"", 0, at.admin_socket}, admin_server);
+}
+
+const Entrance& Box::Serving::entrance(std::string_view name) const {
+  const auto found = std::find_if(entrances.begin(), entrances.end(),
+                                  [name](const Entrance& one) { return one.name == name; });
+  ENSURE(found != entrances.end());
+  return *found;
+}
 
 }  // namespace sluice::box

@@ -2,7 +2,10 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "firmware/box/box.h"
 
@@ -18,7 +21,18 @@ struct Box::Stored {
   DecisionJournal journal;
 };
 
-// What serves. Services before servers, servers before listeners.
+// A place where the box can be reached, and who serves there.
+struct Entrance {
+  std::string name;                  // as in the settings, less "listen."
+  std::optional<ports::Address> at;  // none: off
+  proxy::HttpServer* server;
+  ports::AcceptSink* sink;                    // the server, or what stands before it
+  std::unique_ptr<ports::Listener> listener;  // none: off, or no longer accepting
+
+  std::string text() const { return listener ? listener->address().text() : "off"; }
+};
+
+// What serves. Services before servers, servers before entrances.
 struct Box::Serving {
   Serving(Box& box, std::string admin_token);
 
@@ -32,9 +46,9 @@ struct Box::Serving {
   proxy::HttpServer api_server;
   proxy::HttpServer page_server;
   proxy::HttpServer admin_server;
-  std::unique_ptr<ports::Listener> api_listener;
-  std::unique_ptr<ports::Listener> page_listener;
-  std::unique_ptr<ports::Listener> admin_listener;
+  std::vector<Entrance> entrances;  // in the order in which they open
+
+  const Entrance& entrance(std::string_view name) const;
 };
 
 }  // namespace sluice::box
