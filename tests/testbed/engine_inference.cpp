@@ -3,8 +3,10 @@
 
 #include <algorithm>
 #include <ctime>
+#include <nlohmann/json.hpp>
 
 #include "tests/testbed/engine_server.h"
+#include "tests/testbed/multipart.h"
 #include "tests/testbed/words.h"
 
 namespace sluice::testbed {
@@ -19,30 +21,109 @@ std::string chunk(std::string_view bytes) {
 
 bool happens_midway(Fault fault) {
   return fault == Fault::reset || fault == Fault::stall || fault == Fault::cut ||
-         fault == Fault::malformed || fault == Fault::badjson;
+         fault == Fault::malformed || fault == Fault::badjson || fault == Fault::error_event;
+}
+
+// The words of a transcript are a function of the file's hash and the prompt field.
+std::optional<std::string> read_transcript_request(const HttpReader& request, InferRequest* ask) {
+  Form form;
+  if (auto error = read_form(request.header("content-type"), request.body(), &form)) return error;
+  const FormPart* const file = form.find("file");
+  if (file == nullptr || file->file_name.empty()) return "file is missing";
+  ask->dialect = Dialect::transcript;
+  ask->model = form.text("model");
+  if (ask->model.empty()) return "model is missing";
+  ask->stream = form.text("stream") == "true";
+  ask->prompt_text = sha256_hex(file->bytes) + form.text("prompt");
+  ask->more_fields = {{"testbed", told(form)}};
+  return std::nullopt;
 }
 
 }  // namespace
 
-void EngineServer::infer(ServerConnection& connection, HttpReader& request, bool chat) {
-  ++received_;
-  const FaultDraw fault = faults_.draw();
-  if (fail_at_once(connection, fault)) return;
-  ChatRequest ask;
-  if (const auto error = read_chat_request(request.body(), chat, &ask)) {
-    note_outcome("http_400");
-    return answer_error(connection, 400, "BadRequestError", *error);
-  }
-  if (std::find(options_.models.begin(), options_.models.end(), ask.model) ==
-      options_.models.end()) {
-    note_outcome("http_404");
-    return answer_error(connection, 404, "NotFoundError",
-                        fmt::format("The model `{}` does not exist.", ask.model));
-  }
-  start(connection, request, std::move(ask), fault);
+bool EngineServer::offers(const EndpointEntry& endpoint) const {
+  const auto& names = options_.endpoints;
+  return names.empty() || std::find(names.begin(), names.end(), endpoint.name) != names.end();
 }
 
-bool EngineServer::fail_at_once(ServerConnection& connection, const FaultDraw& fault) {
+bool EngineServer::knows_model(const std::string& model) const {
+  return std::find(options_.models.begin(), options_.models.end(), model) != options_.models.end();
+}
+
+void EngineServer::serve(ServerConnection& connection, HttpReader& request,
+                         const EndpointEntry& endpoint) {
+  ++received_;
+  const FaultDraw fault = faults_.draw();
+  if (fail_at_once(connection, endpoint, fault)) return;
+  if (endpoint.dialect) return infer(connection, request, endpoint, fault);
+  answer_plain(connection, request, endpoint, fault);
+}
+
+void EngineServer::infer(ServerConnection& connection, HttpReader& request,
+                         const EndpointEntry& endpoint, const FaultDraw& fault) {
+  InferRequest ask;
+  auto error = *endpoint.dialect == Dialect::transcript
+                   ? read_transcript_request(request, &ask)
+                   : read_infer_request(request.body(), *endpoint.dialect, &ask);
+  if (error) return refuse(connection, endpoint, 400, "BadRequestError", *error);
+  if (!knows_model(ask.model)) {
+    return refuse(connection, endpoint, 404, "NotFoundError",
+                  fmt::format("The model `{}` does not exist.", ask.model));
+  }
+  if ((error = recall(&ask))) return refuse(connection, endpoint, 404, "NotFoundError", *error);
+  start(connection, request, std::move(ask), fault, endpoint);
+}
+
+// Puts the conversation so far before the prompt. Only the engine that gave an answer knows it.
+std::optional<std::string> EngineServer::recall(InferRequest* ask) const {
+  if (ask->previous_response_id.empty()) return std::nullopt;
+  const auto found = stored_.find(ask->previous_response_id);
+  if (found == stored_.end()) {
+    return fmt::format("Response with id '{}' not found.", ask->previous_response_id);
+  }
+  ask->prompt_text = found->second + ask->prompt_text;
+  return std::nullopt;
+}
+
+void EngineServer::answer_plain(ServerConnection& connection, HttpReader& request,
+                                const EndpointEntry& endpoint, const FaultDraw& fault) {
+  PlainAnswer made;
+  const PlainRequest asked{request.body(), request.header("content-type"), std::time(nullptr)};
+  if (const auto error = endpoint.plain(asked, &made)) {
+    return refuse(connection, endpoint, 400, "BadRequestError", *error);
+  }
+  if (!made.model.empty() && !knows_model(made.model)) {
+    return refuse(connection, endpoint, 404, "NotFoundError",
+                  fmt::format("The model `{}` does not exist.", made.model));
+  }
+  if (happens_midway(fault.fault)) {
+    note_outcome("fault_" + std::string(name_of(fault.fault)));
+    cut_short(connection, fault.fault,
+              head(200, made.type,
+                   fmt::format("Content-Length: {}\r\n\r\n{}", made.body.size(), made.body)));
+    return end_with_fault(connection, fault.fault);
+  }
+  note_outcome("ok");
+  answer(connection, 200, made.body, made.type);
+}
+
+void EngineServer::refuse(ServerConnection& connection, const EndpointEntry& endpoint, int status,
+                          std::string_view type, std::string_view message) {
+  note_outcome(fmt::format("http_{}", status));
+  send_error(connection, endpoint, status, type, message);
+}
+
+void EngineServer::send_error(ServerConnection& connection, const EndpointEntry& endpoint,
+                              int status, std::string_view type, std::string_view message,
+                              std::string_view extra) {
+  answer(connection, status,
+         endpoint.tells_as_messages() ? messages_error_body(status, message)
+                                      : error_body(status, type, message),
+         "application/json", extra);
+}
+
+bool EngineServer::fail_at_once(ServerConnection& connection, const EndpointEntry& endpoint,
+                                const FaultDraw& fault) {
   const std::string retry = fmt::format("Retry-After: {}\r\n", faults_.retry_after_s());
   const bool wrong_status_line = fault.fault == Fault::malformed && fault.place < 0.5;
   switch (fault.fault) {
@@ -50,13 +131,16 @@ bool EngineServer::fail_at_once(ServerConnection& connection, const FaultDraw& f
     case Fault::hang:
       break;
     case Fault::status503:
-      answer_error(connection, 503, "ServiceUnavailableError", "The engine is overloaded.", retry);
+    case Fault::status529:
+      send_error(connection, endpoint, fault.fault == Fault::status503 ? 503 : 529,
+                 "ServiceUnavailableError", "The engine is overloaded.", retry);
       break;
     case Fault::status429:
-      answer_error(connection, 429, "RateLimitError", "Too many requests.", retry);
+      send_error(connection, endpoint, 429, "RateLimitError", "Too many requests.", retry);
       break;
     case Fault::status500:
-      answer_error(connection, 500, "InternalServerError", "EngineCore encountered an issue.");
+      send_error(connection, endpoint, 500, "InternalServerError",
+                 "EngineCore encountered an issue.");
       break;
     default:
       if (!wrong_status_line) return false;
@@ -69,7 +153,7 @@ bool EngineServer::fail_at_once(ServerConnection& connection, const FaultDraw& f
   return true;
 }
 
-std::optional<std::string> EngineServer::unfit(const ChatRequest& request,
+std::optional<std::string> EngineServer::unfit(const InferRequest& request,
                                                std::int64_t output) const {
   const std::int64_t prompt = prompt_tokens(request.prompt_text.size());
   const std::int64_t most = std::min(options_.max_model_len, options_.cost.kv_tokens);
@@ -78,37 +162,37 @@ std::optional<std::string> EngineServer::unfit(const ChatRequest& request,
                      prompt + output);
 }
 
-void EngineServer::start(ServerConnection& connection, HttpReader& request, ChatRequest ask,
-                         FaultDraw fault) {
+void EngineServer::start(ServerConnection& connection, HttpReader& request, InferRequest ask,
+                         FaultDraw fault, const EndpointEntry& endpoint) {
   const std::int64_t limit = ask.max_tokens > 0 ? ask.max_tokens : options_.output_tokens;
-  const bool stops = options_.eos_tokens > 0 && options_.eos_tokens < limit && !ask.ignore_eos;
-  const std::int64_t output = stops ? options_.eos_tokens : limit;
-  if (const auto error = unfit(ask, output)) {
-    note_outcome("http_400");
-    return answer_error(connection, 400, "BadRequestError", *error);
+  const bool may_stop = !ask.ignore_eos && !ask.answers_in_tools();
+  const bool stops = may_stop && options_.eos_tokens > 0 && options_.eos_tokens < limit;
+  const AnswerScript script(ask, stops ? options_.eos_tokens : limit, stops);
+  if (const auto error = unfit(ask, script.tokens())) {
+    return refuse(connection, endpoint, 400, "BadRequestError", *error);
   }
   const RequestId id = ++last_id_;
   const Micros now = poller_.now();
-  const std::uint64_t seed = text_seed(ask.prompt_text);
-  const std::string answer_id =
-      fmt::format("{}-{:016x}{:08x}", ask.chat ? "chatcmpl" : "cmpl", mix(seed ^ id), id);
-  exchanges_.emplace(
-      id, Exchange{.connection = &connection,
-                   .request = ask,
-                   .wire = AnswerWire(ask, answer_id, std::time(nullptr)),
-                   .seed = seed,
-                   .prompt_tokens = prompt_tokens(ask.prompt_text.size()),
-                   .output_tokens = output,
-                   .finish_reason = stops ? "stop" : "length",
-                   .chunked = !request.http10(),
-                   .keep = request.keeps_alive() && !(request.http10() && ask.stream),
-                   .fault = happens_midway(fault.fault) ? fault : FaultDraw{},
-                   .fault_index = static_cast<std::int64_t>(
-                       fault.place * static_cast<double>(std::max<std::int64_t>(1, output))),
-                   .received = now,
-                   .last_token = now});
+  const std::int64_t prompt = prompt_tokens(ask.prompt_text.size());
+  const bool stores = ask.dialect == Dialect::responses && ask.store;
+  const double output = static_cast<double>(std::max<std::int64_t>(1, script.tokens()));
+  exchanges_.emplace(id,
+                     Exchange{.connection = &connection,
+                              .wire = make_wire({ask, script, id, std::time(nullptr), prompt}),
+                              .script = script,
+                              .dialect = ask.dialect,
+                              .stream = ask.stream,
+                              .choices = ask.choices,
+                              .prompt_tokens = prompt,
+                              .context = stores ? ask.prompt_text : "",
+                              .chunked = !request.http10(),
+                              .keep = request.keeps_alive() && !(request.http10() && ask.stream),
+                              .fault = happens_midway(fault.fault) ? fault : FaultDraw{},
+                              .fault_index = static_cast<std::int64_t>(fault.place * output),
+                              .received = now,
+                              .last_token = now});
   connection.exchange = id;
-  model_.submit(now, id, prompt_tokens(ask.prompt_text.size()), output);
+  model_.submit(now, id, prompt, script.tokens());
 }
 
 void EngineServer::on_engine_event(const EngineEvent& event) {
@@ -135,32 +219,32 @@ void EngineServer::on_engine_event(const EngineEvent& event) {
 
 void EngineServer::on_token(RequestId id, Exchange& exchange, const EngineEvent& event) {
   exchange.last_token = event.at;
-  if (!exchange.request.stream) return;
+  metrics_.on_more_choices(static_cast<std::uint64_t>(exchange.choices - 1));
+  if (!exchange.stream) return;
   if (event.index == 0) send_stream_head(exchange);
   if (exchange.fault.fault != Fault::none && event.index == exchange.fault_index) {
     return fail_midway(id, exchange);
   }
-  const bool last = event.index + 1 == exchange.output_tokens;
-  send_event(exchange, exchange.wire.token_event(word(exchange.seed, event.index),
-                                                 last ? exchange.finish_reason : ""));
+  for (int choice = 0; choice < exchange.choices; ++choice) {
+    send_events(exchange, exchange.wire->token(choice, exchange.script.piece(choice, event.index)));
+  }
 }
 
 void EngineServer::send_stream_head(Exchange& exchange) {
   exchange.connection->send(
       head(200, "text/event-stream; charset=utf-8",
            exchange.chunked ? "Transfer-Encoding: chunked\r\n\r\n" : "Connection: close\r\n\r\n"));
-  send_event(exchange, exchange.wire.role_event());
+  send_events(exchange, exchange.wire->begin());
 }
 
-void EngineServer::send_event(Exchange& exchange, std::string_view event) {
-  if (event.empty()) return;
-  exchange.connection->send(exchange.chunked ? chunk(event) : std::string(event));
+void EngineServer::send_events(Exchange& exchange, const Events& events) {
+  for (const std::string& event : events) {
+    exchange.connection->send(exchange.chunked ? chunk(event) : event);
+  }
 }
 
 std::string EngineServer::whole_answer(const Exchange& exchange) const {
-  const std::string body =
-      exchange.wire.whole(words(exchange.seed, exchange.output_tokens), exchange.finish_reason,
-                          exchange.prompt_tokens, exchange.output_tokens);
+  const std::string body = exchange.wire->whole();
   return head(200, "application/json",
               fmt::format("Content-Length: {}\r\n{}\r\n", body.size(),
                           exchange.keep ? "" : "Connection: close\r\n")) +
@@ -168,19 +252,16 @@ std::string EngineServer::whole_answer(const Exchange& exchange) const {
 }
 
 void EngineServer::on_finished(RequestId id, Exchange& exchange, Micros at) {
-  if (!exchange.request.stream && exchange.fault.fault != Fault::none) {
-    return fail_midway(id, exchange);
-  }
-  metrics_.on_finished(exchange.finish_reason, to_seconds(at - exchange.received));
+  if (!exchange.stream && exchange.fault.fault != Fault::none) return fail_midway(id, exchange);
+  // vLLM counts an answer that ends in a tool call as stopped.
+  const bool cut = exchange.script.finish_reason() == "length";
+  metrics_.on_finished(cut ? "length" : "stop", to_seconds(at - exchange.received));
   note_outcome("ok");
+  remember(exchange);
   ServerConnection& connection = *exchange.connection;
   const bool keep = exchange.keep;
-  if (exchange.request.stream) {
-    if (exchange.request.include_usage) {
-      send_event(exchange,
-                 exchange.wire.usage_event(exchange.prompt_tokens, exchange.output_tokens));
-    }
-    send_event(exchange, AnswerWire::done_event());
+  if (exchange.stream) {
+    send_events(exchange, exchange.wire->end());
     if (exchange.chunked) connection.send("0\r\n\r\n");
   } else {
     connection.send(whole_answer(exchange));
@@ -189,27 +270,55 @@ void EngineServer::on_finished(RequestId id, Exchange& exchange, Micros at) {
   connection.answer_done(keep);
 }
 
+void EngineServer::remember(const Exchange& exchange) {
+  if (exchange.context.empty()) return;
+  const std::string id = exchange.wire->id();
+  stored_[id] = exchange.context + exchange.script.text(0);
+  stored_order_.push_back(id);
+  if (stored_order_.size() <= kMaxStored) return;
+  stored_.erase(stored_order_.front());
+  stored_order_.pop_front();
+}
+
 void EngineServer::fail_midway(RequestId id, Exchange& exchange) {
   const Fault fault = exchange.fault.fault;
   ServerConnection& connection = *exchange.connection;
-  if (exchange.request.stream) {
+  if (exchange.stream) {
     if (fault == Fault::malformed) connection.send("xyzzy\r\nnot a chunk\r\n");
     if (fault == Fault::badjson) {
-      send_event(exchange, "data: {\"choices\":[{\"delta\":{\"content\":\"\n\n");
+      send_events(exchange, {"data: {\"choices\":[{\"delta\":{\"content\":\"\n\n"});
     }
-  } else if (fault == Fault::malformed) {
-    connection.send(kWrongStatusLine);
-  } else if (fault == Fault::badjson) {
-    connection.send(head(200, "application/json", "Content-Length: 12\r\n\r\n{\"choices\":["));
+    if (fault == Fault::error_event) {
+      send_events(exchange, exchange.wire->failure());
+      if (exchange.chunked) connection.send("0\r\n\r\n");
+    }
   } else {
-    const std::string whole = whole_answer(exchange);
-    const std::size_t body = whole.find("\r\n\r\n") + 4;
-    connection.send(std::string_view(whole).substr(0, (body + whole.size()) / 2));
+    cut_short(connection, fault, whole_answer(exchange));
   }
   model_.cancel(poller_.now(), id);
   exchanges_.erase(id);
   connection.exchange = 0;
   note_outcome("fault_" + std::string(name_of(fault)));
+  end_with_fault(connection, fault);
+}
+
+// What a whole answer is where the fault strikes.
+void EngineServer::cut_short(ServerConnection& connection, Fault fault, std::string_view whole) {
+  if (fault == Fault::malformed) return connection.send(kWrongStatusLine);
+  if (fault == Fault::badjson) {
+    return connection.send(
+        head(200, "application/json", "Content-Length: 12\r\n\r\n{\"choices\":["));
+  }
+  if (fault == Fault::error_event) {
+    const std::string body = error_body(500, "InternalServerError", "EngineCore stopped.");
+    return connection.send(head(500, "application/json",
+                                fmt::format("Content-Length: {}\r\n\r\n{}", body.size(), body)));
+  }
+  const std::size_t body = whole.find("\r\n\r\n") + 4;
+  connection.send(whole.substr(0, (body + whole.size()) / 2));
+}
+
+void EngineServer::end_with_fault(ServerConnection& connection, Fault fault) {
   if (fault == Fault::stall) return connection.hold();
   if (fault == Fault::reset) return connection.reset();
   connection.answer_done(false);

@@ -14,6 +14,7 @@ struct CommandLine {
   std::string listen = "127.0.0.1:0";
   std::string control;
   std::string metrics = "v1";
+  std::string endpoints;
 };
 
 void add_serving_options(CLI::App& app, CommandLine& line) {
@@ -25,6 +26,7 @@ void add_serving_options(CLI::App& app, CommandLine& line) {
   app.add_option("--api-key", engine.api_key, "require this bearer key on /v1");
   app.add_option("--name", engine.name, "sent as the header x-testbed-engine");
   app.add_option("--metrics", line.metrics, "v1, v0, llamacpp or none")->capture_default_str();
+  app.add_option("--endpoints", line.endpoints, "the only ones offered, such as messages,rerank");
   app.add_option("--output-tokens", engine.output_tokens, "answer length if no limit is asked")
       ->capture_default_str();
   app.add_option("--eos-tokens", engine.eos_tokens, "answers stop by themselves here; 0: never");
@@ -89,5 +91,10 @@ int main(int argc, char** argv) {
     return 1;
   }
   line.engine.metrics = *dialect;
+  using sluice::testbed::read_endpoint_names;
+  if (const auto error = read_endpoint_names(line.endpoints, &line.engine.endpoints)) {
+    std::fprintf(stderr, "testbed-engine: %s\n", error->c_str());
+    return 1;
+  }
   return run(line);
 }

@@ -42,6 +42,7 @@ class EngineMetrics {
   void on_admitted(double queue_s);
   void on_first_token(double ttft_s, std::int64_t prompt_tokens);
   void on_token(double gap_s);
+  void on_more_choices(std::uint64_t tokens) { generation_tokens_ += tokens; }
   void on_finished(std::string_view reason, double e2e_s);
   void on_aborted() { ++success_["abort"]; }
 

@@ -7,7 +7,7 @@
 #include <ctime>
 #include <nlohmann/json.hpp>
 
-#include "tests/testbed/words.h"
+#include "tests/testbed/plain_answers.h"
 
 namespace sluice::testbed {
 
@@ -25,6 +25,8 @@ std::string_view reason_of(int status) {
       return "Not Found";
     case 405:
       return "Method Not Allowed";
+    case 529:
+      return "Site Is Overloaded";
     case 429:
       return "Too Many Requests";
     case 503:
@@ -95,10 +97,15 @@ void EngineServer::on_gone(ServerConnection& connection) {
 void EngineServer::on_request(ServerConnection& connection, HttpReader& request) {
   const std::string path = request.target().substr(0, request.target().find('?'));
   const bool guarded = path.starts_with("/v1/") && !options_.api_key.empty();
-  if (guarded && request.header("authorization") != "Bearer " + options_.api_key) {
+  const bool known = request.header("authorization") == "Bearer " + options_.api_key ||
+                     request.header("x-api-key") == options_.api_key;
+  if (guarded && !known) {
     if (request.method() == "POST") {
       ++received_;
       note_outcome("http_401");
+    }
+    if (path.starts_with("/v1/messages")) {
+      return answer(connection, 401, messages_error_body(401, "invalid x-api-key"));
     }
     return answer(connection, 401, "{\"error\":\"Unauthorized\"}");
   }
@@ -108,9 +115,10 @@ void EngineServer::on_request(ServerConnection& connection, HttpReader& request)
 void EngineServer::route(ServerConnection& connection, HttpReader& request,
                          const std::string& path) {
   const bool post = request.method() == "POST";
-  if (path == "/v1/chat/completions" && post) return infer(connection, request, true);
-  if (path == "/v1/completions" && post) return infer(connection, request, false);
-  if (path == "/v1/embeddings" && post) return embed(connection, request);
+  const EndpointEntry* const endpoint = endpoint_at(path);
+  if (post && endpoint != nullptr && offers(*endpoint)) {
+    return serve(connection, request, *endpoint);
+  }
   if (path == "/testbed/faults" && post) return set_faults(connection, request);
   if (post) return answer_error(connection, 404, "NotFoundError", "Not Found");
   if (path == "/v1/models") {
@@ -145,15 +153,6 @@ void EngineServer::answer(ServerConnection& connection, int status, std::string_
 void EngineServer::answer_error(ServerConnection& connection, int status, std::string_view type,
                                 std::string_view message, std::string_view extra) {
   answer(connection, status, error_body(status, type, message), "application/json", extra);
-}
-
-void EngineServer::embed(ServerConnection& connection, HttpReader& request) {
-  ++received_;
-  std::string body;
-  const auto error = answer_embeddings(request.body(), &body);
-  note_outcome(error ? "http_400" : "ok");
-  if (error) return answer_error(connection, 400, "BadRequestError", *error);
-  answer(connection, 200, body);
 }
 
 void EngineServer::set_faults(ServerConnection& connection, HttpReader& request) {

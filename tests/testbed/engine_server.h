@@ -1,11 +1,12 @@
 // The stand-in inference engine: EngineModel behind an OpenAI-compatible HTTP server, with faults
 // on command. One exchange per inference request; each ends in exactly one outcome of the counters.
 //
-//   POST /v1/chat/completions, /v1/completions, /v1/embeddings    GET /v1/models
+//   POST to the paths of endpoints.h    GET /v1/models
 //   GET /health, /version, /metrics    GET, POST /testbed/faults    GET /testbed/counters
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
@@ -15,7 +16,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "tests/testbed/chat_wire.h"
+#include "tests/testbed/answer_wire.h"
+#include "tests/testbed/endpoints.h"
 #include "tests/testbed/engine_metrics.h"
 #include "tests/testbed/engine_model.h"
 #include "tests/testbed/faults.h"
@@ -36,7 +38,8 @@ struct EngineOptions {
   std::int64_t max_model_len = 32768;
   std::uint64_t seed = 1;
   std::string faults;
-  double slow_start_s = 0;  // steps are slow_start_factor longer for so long
+  std::vector<std::string> endpoints;  // names of endpoints.h; empty: all
+  double slow_start_s = 0;             // steps are slow_start_factor longer for so long
   double slow_start_factor = 5;
 };
 
@@ -61,15 +64,19 @@ class EngineServer final : public ConnectionOwner, public SocketOwner {
   void on_gone(ServerConnection& connection) override;
 
  private:
+  // Conversations of the Responses API that are remembered; the oldest is forgotten.
+  static constexpr std::size_t kMaxStored = 10'000;
+
   struct Exchange {
     ServerConnection* connection;
-    ChatRequest request;
-    AnswerWire wire;
-    std::uint64_t seed;
+    std::unique_ptr<AnswerWire> wire;
+    AnswerScript script;
+    Dialect dialect;
+    bool stream;
+    int choices;
     std::int64_t prompt_tokens;
-    std::int64_t output_tokens;
-    std::string finish_reason;
-    bool chunked;  // else (HTTP/1.0) a stream ends with the connection
+    std::string context;  // to be stored under the answer's id; empty: not wanted
+    bool chunked;         // else (HTTP/1.0) a stream ends with the connection
     bool keep;
     FaultDraw fault;
     std::int64_t fault_index;  // the token at which a fault in mid-answer happens
@@ -78,24 +85,40 @@ class EngineServer final : public ConnectionOwner, public SocketOwner {
   };
 
   void route(ServerConnection& connection, HttpReader& request, const std::string& path);
-  void infer(ServerConnection& connection, HttpReader& request, bool chat);
-  std::optional<std::string> unfit(const ChatRequest& request, std::int64_t output) const;
-  bool fail_at_once(ServerConnection& connection, const FaultDraw& fault);
-  void start(ServerConnection& connection, HttpReader& request, ChatRequest ask, FaultDraw fault);
-  void embed(ServerConnection& connection, HttpReader& request);
+  void serve(ServerConnection& connection, HttpReader& request, const EndpointEntry& endpoint);
+  void infer(ServerConnection& connection, HttpReader& request, const EndpointEntry& endpoint,
+             const FaultDraw& fault);
+  void answer_plain(ServerConnection& connection, HttpReader& request,
+                    const EndpointEntry& endpoint, const FaultDraw& fault);
+  bool offers(const EndpointEntry& endpoint) const;
+  bool knows_model(const std::string& model) const;
+  std::optional<std::string> recall(InferRequest* ask) const;
+  std::optional<std::string> unfit(const InferRequest& request, std::int64_t output) const;
+  bool fail_at_once(ServerConnection& connection, const EndpointEntry& endpoint,
+                    const FaultDraw& fault);
+  void start(ServerConnection& connection, HttpReader& request, InferRequest ask, FaultDraw fault,
+             const EndpointEntry& endpoint);
   void set_faults(ServerConnection& connection, HttpReader& request);
   void answer(ServerConnection& connection, int status, std::string_view body,
               std::string_view type = "application/json", std::string_view extra = "");
   void answer_error(ServerConnection& connection, int status, std::string_view type,
                     std::string_view message, std::string_view extra = "");
+  // Counted, and in the words of the endpoint's dialect.
+  void refuse(ServerConnection& connection, const EndpointEntry& endpoint, int status,
+              std::string_view type, std::string_view message);
+  void send_error(ServerConnection& connection, const EndpointEntry& endpoint, int status,
+                  std::string_view type, std::string_view message, std::string_view extra = "");
 
   void on_engine_event(const EngineEvent& event);
   void on_token(RequestId id, Exchange& exchange, const EngineEvent& event);
   void send_stream_head(Exchange& exchange);
-  void send_event(Exchange& exchange, std::string_view event);
+  void send_events(Exchange& exchange, const Events& events);
+  void remember(const Exchange& exchange);
   void on_finished(RequestId id, Exchange& exchange, Micros at);
   void fail_midway(RequestId id, Exchange& exchange);
   std::string whole_answer(const Exchange& exchange) const;
+  void cut_short(ServerConnection& connection, Fault fault, std::string_view whole);
+  void end_with_fault(ServerConnection& connection, Fault fault);
   void note_outcome(const std::string& outcome) { ++outcomes_[outcome]; }
   std::string head(int status, std::string_view type, std::string_view extra) const;
 
@@ -118,6 +141,9 @@ class EngineServer final : public ConnectionOwner, public SocketOwner {
   std::unordered_map<RequestId, Exchange> exchanges_;
   std::unordered_map<ServerConnection*, std::unique_ptr<ServerConnection>> connections_;
   std::vector<std::unique_ptr<ServerConnection>> gone_;  // destroyed at the end of the turn
+
+  std::map<std::string, std::string> stored_;  // response id -> the conversation up to it
+  std::deque<std::string> stored_order_;
 
   std::uint64_t received_ = 0;
   std::uint64_t accepted_ = 0;

@@ -11,9 +11,10 @@ namespace sluice::testbed {
 
 namespace {
 
-constexpr std::array kFaults = {
-    Fault::refuse,    Fault::hang,      Fault::reset,     Fault::stall,     Fault::cut,
-    Fault::status503, Fault::status429, Fault::status500, Fault::malformed, Fault::badjson};
+constexpr std::array kFaults = {Fault::refuse,    Fault::hang,      Fault::reset,
+                                Fault::stall,     Fault::cut,       Fault::status503,
+                                Fault::status429, Fault::status500, Fault::malformed,
+                                Fault::badjson,   Fault::status529, Fault::error_event};
 
 std::optional<Fault> fault_named(std::string_view name) {
   for (const Fault fault : kFaults) {
@@ -56,6 +57,10 @@ std::string_view name_of(Fault fault) {
       return "malformed";
     case Fault::badjson:
       return "badjson";
+    case Fault::status529:
+      return "status529";
+    case Fault::error_event:
+      return "error_event";
   }
   return "none";
 }

@@ -22,8 +22,10 @@ enum class Fault {
   status503,  // with Retry-After
   status429,  // with Retry-After
   status500,
-  malformed,  // not HTTP: a wrong status line, or a wrong chunk size in the middle
-  badjson     // well-framed, but an event (or the body) is not JSON
+  malformed,   // not HTTP: a wrong status line, or a wrong chunk size in the middle
+  badjson,     // well-framed, but an event (or the body) is not JSON
+  status529,   // with Retry-After, as Anthropic says it is overloaded
+  error_event  // a stream tells an error in its middle and ends well-framed; a whole answer: 500
 };
 
 std::string_view name_of(Fault fault);

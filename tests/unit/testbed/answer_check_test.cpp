@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include "tests/testbed/chat_wire.h"
+#include "tests/testbed/answer_wire.h"
 #include "tests/testbed/sse_lines.h"
 #include "tests/testbed/words.h"
 
@@ -18,22 +18,30 @@ ExpectedAnswer expected_of(std::int64_t tokens) {
       .prompt_text = kPrompt, .chat = true, .usage_asked = true, .max_tokens = tokens};
 }
 
-AnswerWire wire_of() {
-  ChatRequest request;
+AnswerFacts facts_of(std::int64_t tokens, bool stops) {
+  InferRequest request;
   request.model = "m";
+  request.prompt_text = kPrompt;
   request.include_usage = true;
-  return AnswerWire(request, "chatcmpl-1", 1700000000);
+  const AnswerScript script(request, tokens, stops);
+  return {request, script, 1, 1700000000, prompt_tokens(std::string_view(kPrompt).size())};
 }
 
+std::string joined(const Events& events) {
+  std::string text;
+  for (const std::string& event : events) text += event;
+  return text;
+}
+
+// A stream of `tokens` whose usage tells `told`; without a reason the text breaks off.
 std::string stream_of(std::int64_t tokens, std::int64_t told, std::string_view reason) {
-  const AnswerWire wire = wire_of();
-  const std::uint64_t seed = text_seed(kPrompt);
-  std::string text = wire.role_event();
+  const AnswerFacts facts = facts_of(reason.empty() ? tokens + 1 : tokens, reason == "stop");
+  const auto wire = make_wire(facts);
+  std::string text = joined(wire->begin());
   for (std::int64_t i = 0; i < tokens; ++i) {
-    text += wire.token_event(word(seed, i), i + 1 == tokens ? reason : "");
+    text += joined(wire->token(0, facts.script.piece(0, i)));
   }
-  return text + wire.usage_event(prompt_tokens(std::string_view(kPrompt).size()), told) +
-         AnswerWire::done_event();
+  return text + joined(make_wire(facts_of(told, false))->end());
 }
 
 AnswerCheck check_in_slices(std::string_view stream, std::size_t slice, std::int64_t tokens) {
@@ -75,7 +83,7 @@ TEST_CASE("answer check: a truncated answer made to look whole is wrong") {
 TEST_CASE("answer check: usage must count what came") {
   CHECK(check_in_slices(stream_of(50, 49, "length"), 100, 50).verdict() == Verdict::wrong);
   AnswerCheck unasked(ExpectedAnswer{.prompt_text = kPrompt, .usage_asked = false});
-  unasked.on_event("", wire_of().usage_event(6, 1).substr(6));
+  unasked.on_event("", make_wire(facts_of(1, false))->end().front().substr(6));
   CHECK(unasked.verdict() == Verdict::wrong);
 }
 
@@ -88,12 +96,13 @@ TEST_CASE("answer check: a stream without DONE stays open, an error event is an 
 }
 
 TEST_CASE("answer check: a whole answer is compared alike") {
-  const std::string text = words(text_seed(kPrompt), 30);
+  const std::string whole = make_wire(facts_of(30, false))->whole();
   AnswerCheck good(expected_of(30));
-  good.on_whole(wire_of().whole(text, "length", 6, 30));
+  good.on_whole(whole);
   CHECK(good.verdict() == Verdict::complete);
   AnswerCheck bad(expected_of(30));
-  bad.on_whole(wire_of().whole(text.substr(1), "length", 6, 30));
+  const std::size_t first = whole.find(" w");
+  bad.on_whole(whole.substr(0, first) + whole.substr(first + 1));
   CHECK(bad.verdict() == Verdict::wrong);
 }
 
