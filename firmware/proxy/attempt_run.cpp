@@ -30,6 +30,13 @@ Duration retry_after_of(const ports::HttpFields& fields) {
   return kRetryAfterDefault;
 }
 
+// Asked for `identity`, a node compresses all the same: what it says could not be read, and the
+// client never said that it understands it.
+bool is_coded(const ports::HttpFields& fields) {
+  const std::string_view coding = trim(fields.get("content-encoding"));
+  return !coding.empty() && !equal_ignoring_case(coding, "identity");
+}
+
 uint64_t attempt_id(ports::Random& random) {
   return random.next() >> 1;
 }  // SQL integers are signed
@@ -140,6 +147,9 @@ void AttemptRun::on_head(const ports::HttpResponseHead& head) {
     return;
   }
   move_to(State::answering);
+  if (is_coded(head.fields)) {
+    return fail_unbegun("it was compressed, although the box asked for it as it is");
+  }
   const std::string_view type = head.fields.get("content-type");
   upstream::AnswerEdits edits;
   edits.strip_usage = !order_.body.wants_usage;
@@ -178,7 +188,9 @@ void AttemptRun::look(std::string_view out) {
     first_token_seen_ = true;
     if (later > 0) node.tokens(id_, later, now);
   }
-  if (filter_->error_seen() && !passed_on_) return fail_at_first_event();
+  if (filter_->error_seen() && !passed_on_) {
+    return fail_unbegun("its stream began with an error");
+  }
   if (filter_->done_seen()) {
     count_out_answered();
     if (!after_done_) after_done_ = world_.timers.make([this] { on_after_done(); });
@@ -189,15 +201,15 @@ void AttemptRun::look(std::string_view out) {
   sink_.on_attempt_body(out);
 }
 
-// A stream may begin with 200 and an error: nothing of it has reached the client, so another node
-// may still do better.
-void AttemptRun::fail_at_first_event() {
+// A node may accept and then begin with an error, or in a form that nobody asked for: nothing of it
+// has reached the client, so another node may still do better.
+void AttemptRun::fail_unbegun(std::string why) {
   call_.reset();
-  count_out(meter::Outcome::failed, sense::FlightEnd::failed, "its stream began with an error");
-  move_to(State::ended);
   AttemptVerdict verdict = truncated_verdict();
   verdict.error.code = "node_failed";
-  verdict.error.message = "the node could not begin its answer: its stream began with an error";
+  verdict.error.message = fmt::format("the node could not begin its answer: {}", why);
+  count_out(meter::Outcome::failed, sense::FlightEnd::failed, std::move(why));
+  move_to(State::ended);
   sink_.on_attempt_end(std::move(verdict));
 }
 
@@ -324,7 +336,8 @@ AttemptVerdict AttemptRun::refusal_verdict() {
     count_out(meter::Outcome::refused, sense::FlightEnd::client_fault, why);
   }
   // 401 and 403 speak of the box's own credential: the client must not take them for its own.
-  if (status != 401 && status != 403 && status >= 400 && !error_body_.empty()) {
+  const bool readable = !error_body_.empty() && !is_coded(head_.fields);
+  if (status != 401 && status != 403 && status >= 400 && readable) {
     verdict.error.status = status;
     verdict.node_body = std::move(error_body_);
     verdict.node_fields = upstream::fields_for_client(head_.fields);

@@ -77,7 +77,7 @@ class AttemptRun : public ports::HttpCallSink {
 
   void move_to(State next);
   void on_after_done();
-  void fail_at_first_event();
+  void fail_unbegun(std::string why);
   void count_out_answered();
   void count_in();
   void count_out(meter::Outcome outcome, sense::FlightEnd end, std::string why);

@@ -33,25 +33,6 @@ bool read_field(std::string_view line, std::string_view field, std::string_view*
   return true;
 }
 
-SseEvent read_event(std::string_view raw) {
-  SseEvent event;
-  event.raw = raw;
-  bool has_data = false;
-  for (std::string_view rest = raw; !rest.empty();) {
-    const Line line = first_line(rest);
-    rest.remove_prefix(line.size);
-    std::string_view value;
-    if (read_field(line.text, "data", &value)) {
-      event.several_data_lines = event.several_data_lines || has_data;
-      if (!has_data) event.data = value;
-      has_data = true;
-    } else if (read_field(line.text, "event", &value)) {
-      event.name = value;
-    }
-  }
-  return event;
-}
-
 }  // namespace
 
 void SseReader::feed(std::string_view bytes) {
@@ -83,6 +64,29 @@ std::optional<size_t> SseReader::end_of_event() {
   return std::nullopt;
 }
 
+SseEvent SseReader::read_event(std::string_view raw) {
+  SseEvent event;
+  event.raw = raw;
+  int data_lines = 0;
+  for (std::string_view rest = raw; !rest.empty();) {
+    const Line line = first_line(rest);
+    rest.remove_prefix(line.size);
+    std::string_view value;
+    if (read_field(line.text, "data", &value)) {
+      if (++data_lines == 1) {
+        event.data = value;
+        continue;
+      }
+      if (data_lines == 2) joined_ = event.data;
+      joined_.append("\n").append(value);
+      event.data = joined_;
+    } else if (read_field(line.text, "event", &value)) {
+      event.name = value;
+    }
+  }
+  return event;
+}
+
 std::optional<SseEvent> SseReader::next() {
   const std::optional<size_t> end = end_of_event();
   if (!end) return std::nullopt;
@@ -91,7 +95,7 @@ std::optional<SseEvent> SseReader::next() {
   return event;
 }
 
-std::optional<SseEvent> SseReader::unfinished() const {
+std::optional<SseEvent> SseReader::unfinished() {
   if (rest().empty()) return std::nullopt;
   return read_event(rest());
 }

@@ -10,14 +10,12 @@ namespace {
 
 struct Seen {
   std::string raw, name, data;
-  bool several = false;
   bool operator==(const Seen&) const = default;
 };
 
 void drain(SseReader& reader, std::vector<Seen>& seen) {
   while (const auto event = reader.next()) {
-    seen.push_back({std::string(event->raw), std::string(event->name), std::string(event->data),
-                    event->several_data_lines});
+    seen.push_back({std::string(event->raw), std::string(event->name), std::string(event->data)});
   }
 }
 
@@ -28,7 +26,7 @@ std::vector<Seen> read(const std::vector<std::string_view>& pieces) {
     reader.feed(piece);
     drain(reader, seen);
   }
-  seen.push_back({std::string(reader.rest()), "rest", "", false});
+  seen.push_back({std::string(reader.rest()), "rest", ""});
   return seen;
 }
 
@@ -47,14 +45,14 @@ constexpr std::string_view kStream =
 TEST_CASE("sse: events are cut at empty lines, with their fields") {
   const std::vector<Seen> seen = read({kStream});
   REQUIRE(seen.size() == 10);
-  CHECK(seen[0] == Seen{": comment\n\n", "", "", false});
-  CHECK(seen[1] == Seen{"data: one\n\n", "", "one", false});
-  CHECK(seen[2] == Seen{"event: error\ndata:two\nid: 7\n\n", "error", "two", false});
-  CHECK(seen[3] == Seen{"\n", "", "", false});
-  CHECK(seen[4] == Seen{"data: a\ndata: b\n\n", "", "a", true});
-  CHECK(seen[5] == Seen{"data\n\n", "", "", false});
+  CHECK(seen[0] == Seen{": comment\n\n", "", ""});
+  CHECK(seen[1] == Seen{"data: one\n\n", "", "one"});
+  CHECK(seen[2] == Seen{"event: error\ndata:two\nid: 7\n\n", "error", "two"});
+  CHECK(seen[3] == Seen{"\n", "", ""});
+  CHECK(seen[4] == Seen{"data: a\ndata: b\n\n", "", "a\nb"});
+  CHECK(seen[5] == Seen{"data\n\n", "", ""});
   CHECK(seen[6].data == " two blanks");
-  CHECK(seen[7] == Seen{"datax: no\n\n", "", "", false});
+  CHECK(seen[7] == Seen{"datax: no\n\n", "", ""});
   CHECK(seen[8].data == "[DONE]");
   CHECK(seen[9].raw == "data: unfin");
 }
@@ -127,4 +125,15 @@ TEST_CASE("sse: what is left at the end can be read all the same") {
   CHECK(reader.unfinished()->data == "[DONE]");
   CHECK(reader.unfinished()->raw == "data: [DONE]\n");
   CHECK_FALSE(SseReader().unfinished().has_value());
+}
+
+TEST_CASE("sse: data in several lines is one text, with LF between") {
+  SseReader reader;
+  reader.feed("data: {\r\ndata:\r\nevent: x\r\ndata:  1}\r\n\r\ndata: a\n\ndata: b\ndata: c");
+  const auto joined = reader.next();
+  REQUIRE(joined.has_value());
+  CHECK(joined->data == "{\n\n 1}");
+  CHECK(joined->name == "x");
+  CHECK(reader.next()->data == "a");
+  CHECK(reader.unfinished()->data == "b\nc");
 }
