@@ -1,5 +1,7 @@
 #include "firmware/box/configure.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -116,6 +118,25 @@ sense::NodeProfile node_profile(const settings::NodeSettings& node,
   // A gram per million tokens is a microgram per token.
   profile.carbon_ug_per_token = std::llround(node.carbon_g_per_million_tokens);
   return profile;
+}
+
+Result<upstream::EndpointSet> endpoints_of(const settings::NodeSettings& node,
+                                           const sense::EngineFacts& facts) {
+  std::vector<std::string> words = facts.endpoints;
+  if (!node.endpoints.empty()) words.clear();
+  for (const settings::NodeEndpoint endpoint : node.endpoints) {
+    words.emplace_back(settings::to_text(endpoint));
+  }
+  upstream::EndpointSet speaks;
+  for (const std::string& word : words) {
+    const std::optional<upstream::Endpoint> endpoint = upstream::endpoint_from_word(word);
+    if (!endpoint) {
+      return Error{ErrorKind::refused, "settings",
+                   fmt::format("node \"{}\": there is no endpoint \"{}\"", node.name, word)};
+    }
+    speaks.add(*endpoint);
+  }
+  return speaks;
 }
 
 govern::NodePolicy node_policy(const settings::NodeSettings& node) {

@@ -5,6 +5,7 @@
 
 #include "firmware/proxy/http_server.h"
 #include "firmware/proxy/proxy_world.h"
+#include "firmware/sense/engine_facts.h"
 #include "firmware/sense/node_state.h"
 #include "firmware/sense/probe.h"
 #include "firmware/settings/settings.h"
@@ -21,6 +22,9 @@ proxy::ServerLimits server_limits(const settings::Settings& settings, std::strin
 // Prices in the box's currency per token.
 sense::NodeProfile node_profile(const settings::NodeSettings& node,
                                 const settings::Settings& settings);
+// Errors: refused, if the engine's description names an endpoint that is not known.
+Result<upstream::EndpointSet> endpoints_of(const settings::NodeSettings& node,
+                                           const sense::EngineFacts& facts);
 govern::NodePolicy node_policy(const settings::NodeSettings& node);
 
 }  // namespace sluice::box

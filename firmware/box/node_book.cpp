@@ -43,6 +43,9 @@ Result<NodeBook::Plan> NodeBook::plan_node(const settings::NodeSettings& node) {
                              node.name, node.engine, known)};
   }
   plan.facts = facts->second;
+  Result<upstream::EndpointSet> speaks = endpoints_of(node, plan.facts);
+  if (!speaks) return speaks.error();
+  plan.speaks = *speaks;
   Result<ports::HttpOrigin> origin = ports::parse_origin(node.url);
   if (!origin) return origin.error();
   plan.target.origin = std::move(*origin);
@@ -101,6 +104,7 @@ Result<void> NodeBook::configure(const settings::Settings& settings,
     NodeWatch* in_use = watch.get();
     proxy::NodeAccess access;
     access.target = plan.target;
+    access.speaks = plan.speaks;
     access.data = node_policy(*plan.node);
     access.client = &client_for(plan);
     access.on_use = [in_use] { in_use->note_use(); };

@@ -49,6 +49,7 @@ class NodeBook {
   struct Plan {  // of one node
     const settings::NodeSettings* node;
     upstream::NodeTarget target;
+    upstream::EndpointSet speaks;
     sense::EngineFacts facts;
     std::string trouble;  // its credential cannot be read
   };

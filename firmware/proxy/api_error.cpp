@@ -9,17 +9,91 @@ namespace sluice::proxy {
 using ports::HttpFields;
 using ports::JsonValue;
 
-std::string error_body(const ApiError& error) {
+namespace {
+
+constexpr int kOverloaded = 529;
+
+const char* anthropic_type(int status) {
+  switch (status) {
+    case 401:
+      return "authentication_error";
+    case 403:
+      return "permission_error";
+    case 404:
+      return "not_found_error";
+    case 413:
+      return "request_too_large";
+    case 429:
+      return "rate_limit_error";
+    case 504:
+      return "timeout_error";
+    case kOverloaded:
+      return "overloaded_error";
+    default:
+      return status < 500 || status == 501 ? "invalid_request_error" : "api_error";
+  }
+}
+
+JsonValue anthropic_error(const ApiError& error) {
+  const int status = status_of(error, ErrorShape::anthropic);
+  const JsonValue inner =
+      JsonValue::object({{"type", anthropic_type(status)}, {"message", error.message}});
+  return JsonValue::object({{"type", "error"}, {"error", inner}});
+}
+
+JsonValue openai_error(const ApiError& error) {
   JsonValue inner = JsonValue::object({{"message", error.message}, {"type", error.type}});
   inner.add("param", JsonValue());
   inner.add("code", error.code.empty() ? JsonValue() : JsonValue(error.code));
-  return ports::to_json(JsonValue::object({{"error", inner}}));
+  return inner;
 }
 
-std::string error_event(const ApiError& error) { return "data: " + error_body(error) + "\n\n"; }
+// The error is told twice: OpenAI's event has it flat, and some clients look for it as in a body.
+JsonValue response_error(const ApiError& error, int64_t events_before) {
+  JsonValue event = JsonValue::object({{"type", "error"}, {"sequence_number", events_before}});
+  event.add("code", error.code.empty() ? JsonValue() : JsonValue(error.code));
+  event.add("message", error.message);
+  event.add("param", JsonValue());
+  event.add("error", openai_error(error));
+  return event;
+}
 
-void send_error(ports::HttpAnswer& answer, const ApiError& error, std::string_view request_id) {
-  const std::string body = error_body(error);
+}  // namespace
+
+ErrorShape shape_of(upstream::Endpoint endpoint) { return shape_at(upstream::path_of(endpoint)); }
+
+ErrorShape shape_at(std::string_view path) {
+  constexpr std::string_view kMessages = "/v1/messages";
+  const bool within = path.starts_with(kMessages) &&
+                      (path.size() == kMessages.size() || path[kMessages.size()] == '/');
+  return within ? ErrorShape::anthropic : ErrorShape::openai;
+}
+
+int status_of(const ApiError& error, ErrorShape shape) {
+  return shape == ErrorShape::anthropic && error.status == 503 ? kOverloaded : error.status;
+}
+
+std::string error_body(const ApiError& error, ErrorShape shape) {
+  if (shape == ErrorShape::anthropic) return ports::to_json(anthropic_error(error));
+  return ports::to_json(JsonValue::object({{"error", openai_error(error)}}));
+}
+
+std::string error_event(const ApiError& error, upstream::Dialect dialect, int64_t events_before) {
+  switch (dialect) {
+    case upstream::Dialect::messages:
+      return "event: error\ndata: " + error_body(error, ErrorShape::anthropic) + "\n\n";
+    case upstream::Dialect::responses:
+      return "event: error\ndata: " + ports::to_json(response_error(error, events_before)) + "\n\n";
+    case upstream::Dialect::chat:
+    case upstream::Dialect::plain:
+      break;
+  }
+  return "data: " + error_body(error) + "\n\n";
+}
+
+void send_error(ports::HttpAnswer& answer, const ApiError& error, std::string_view request_id,
+                ErrorShape shape) {
+  const std::string body = error_body(error, shape);
   HttpFields fields;
   fields.add("content-type", "application/json");
   if (error.status == 401) fields.add("www-authenticate", "Bearer");
@@ -29,8 +103,11 @@ void send_error(ports::HttpAnswer& answer, const ApiError& error, std::string_vi
     fields.add("retry-after", std::to_string(seconds));
   }
   if (!error.may_retry) fields.add("x-should-retry", "false");
-  if (!request_id.empty()) fields.add("x-request-id", request_id);
-  answer.send_head(error.status, fields, body.size());
+  if (!request_id.empty()) {
+    fields.add("x-request-id", request_id);
+    if (shape == ErrorShape::anthropic) fields.add("request-id", request_id);
+  }
+  answer.send_head(status_of(error, shape), fields, body.size());
   answer.send_body(body);
   answer.end();
 }

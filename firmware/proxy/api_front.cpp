@@ -2,10 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <array>
-
 #include "firmware/ports/json.h"
 #include "firmware/proxy/exchange.h"
+#include "firmware/proxy/unserved_paths.h"
 
 namespace sluice::proxy {
 
@@ -22,12 +21,9 @@ class Answered : public ports::HttpActivity {
   void on_drained() override {}
 };
 
-constexpr std::array<upstream::Endpoint, 3> kEndpoints = {upstream::Endpoint::chat_completions,
-                                                          upstream::Endpoint::completions,
-                                                          upstream::Endpoint::embeddings};
-
-std::unique_ptr<ports::HttpActivity> refuse(ports::HttpAnswer& answer, const ApiError& error) {
-  send_error(answer, error, "");
+std::unique_ptr<ports::HttpActivity> refuse(ports::HttpAnswer& answer, const ApiError& error,
+                                            ErrorShape shape = ErrorShape::openai) {
+  send_error(answer, error, "", shape);
   return std::make_unique<Answered>();
 }
 
@@ -40,6 +36,20 @@ ApiError wrong_method(std::string_view path, std::string_view method) {
           false};
 }
 
+ApiError unknown_path() {
+  std::string known;
+  for (const upstream::EndpointFacts& facts : upstream::all_endpoints()) {
+    known += std::string_view(facts.path).substr(4);
+    known += ", ";
+  }
+  return {404,
+          "invalid_request_error",
+          "unknown_path",
+          fmt::format("there is no such path here; the API is under /v1: {}models", known),
+          {},
+          false};
+}
+
 bool is_read(std::string_view method) { return method == "GET" || method == "HEAD"; }
 
 }  // namespace
@@ -48,22 +58,14 @@ std::unique_ptr<ports::HttpActivity> ApiFront::open(const ports::HttpRequestHead
                                                     const ports::HttpPeer& peer,
                                                     ports::HttpAnswer& answer) {
   const std::string_view path = head.path();
-  for (const upstream::Endpoint endpoint : kEndpoints) {
-    if (path != upstream::path_of(endpoint)) continue;
-    if (head.method != "POST") return refuse(answer, wrong_method(path, "POST"));
-    return open_exchange(head, endpoint, answer);
+  const std::optional<upstream::Endpoint> endpoint = upstream::endpoint_at(path);
+  if (endpoint && !upstream::facts_of(*endpoint).multipart) {
+    if (head.method == "POST") return open_exchange(head, *endpoint, answer);
+    return refuse(answer, wrong_method(path, "POST"), shape_at(path));
   }
   const bool known =
       path == "/v1/models" || path == "/healthz" || path == "/readyz" || path == "/metrics";
-  if (!known) {
-    return refuse(answer, {404,
-                           "invalid_request_error",
-                           "unknown_path",
-                           "there is no such path here; the API is under /v1: chat/completions, "
-                           "completions, embeddings, models",
-                           {},
-                           false});
-  }
+  if (!known) return refuse(answer, unserved(path).value_or(unknown_path()), shape_at(path));
   if (!is_read(head.method)) return refuse(answer, wrong_method(path, "GET"));
   if (path == "/metrics") return metrics_.open(head, peer, answer);
   if (path == "/v1/models") {
@@ -80,7 +82,8 @@ std::unique_ptr<ports::HttpActivity> ApiFront::open_exchange(const ports::HttpRe
                                                              upstream::Endpoint endpoint,
                                                              ports::HttpAnswer& answer) {
   Admitted admitted = admit(head, world_.keys, world_.policy.admission);
-  if (const auto* error = std::get_if<ApiError>(&admitted)) return refuse(answer, *error);
+  const ErrorShape shape = shape_of(endpoint);
+  if (const auto* error = std::get_if<ApiError>(&admitted)) return refuse(answer, *error, shape);
   Tenant tenant = std::get<Tenant>(std::move(admitted));
   const uint64_t body_max = static_cast<uint64_t>(world_.policy.body_max.count);
   if (head.content_length && *head.content_length > body_max) {
@@ -91,10 +94,11 @@ std::unique_ptr<ports::HttpActivity> ApiFront::open_exchange(const ports::HttpRe
                    fmt::format("the request's body has {} bytes; the limit of this box is {}",
                                *head.content_length, body_max),
                    {},
-                   false});
+                   false},
+                  shape);
   }
   const auto refusal = world_.limits.enter(tenant.key, tenant.limits, world_.clock.now());
-  if (refusal) return refuse(answer, limit_error(*refusal, tenant.limits));
+  if (refusal) return refuse(answer, limit_error(*refusal, tenant.limits), shape);
   return std::make_unique<Exchange>(world_, std::move(tenant), head, endpoint, answer);
 }
 

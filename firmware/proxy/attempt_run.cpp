@@ -100,7 +100,8 @@ void AttemptRun::start(bool fresh_connection) {
   spec.fields =
       upstream::fields_for(access.target, order_.client_fields,
                            fmt::format("{}-{:x}", order_.request_id, id_), order_.ask.stream);
-  spec.body = upstream::body_for_node(order_.bytes, order_.body, upstream_model_, true);
+  spec.body = upstream::body_for_node(order_.bytes, order_.body, upstream_model_,
+                                      upstream::facts_of(order_.endpoint).takes_usage_option);
   spec.timeouts.connect = world_.policy.connect_max;
   // An earlier candidate has used up some of the time.
   spec.timeouts.first_byte =
@@ -155,7 +156,8 @@ void AttemptRun::on_head(const ports::HttpResponseHead& head) {
   edits.strip_usage = !order_.body.wants_usage;
   edits.upstream_model = upstream_model_;
   edits.client_model = order_.ask.model;
-  filter_.emplace(starts_with_ignoring_case(type, "text/event-stream"), std::move(edits));
+  filter_.emplace(starts_with_ignoring_case(type, "text/event-stream"), std::move(edits),
+                  upstream::facts_of(order_.endpoint).dialect);
   sink_.on_attempt_head(head_);
 }
 
@@ -238,11 +240,11 @@ void AttemptRun::on_end() {
   }
   move_to(State::ended);
   const std::string_view rest = filter_->finish();
-  const bool readable = filter_->is_event_stream() && !filter_->passes_unread();
+  const bool readable = filter_->has_last_event() && !filter_->passes_unread();
   const bool truncated = readable && !filter_->done_seen();
   if (truncated) {
     count_out(first_byte_ ? meter::Outcome::cut : meter::Outcome::failed, sense::FlightEnd::failed,
-              "its stream ended without [DONE]");
+              "its stream ended without its last event");
   } else {
     count_out_answered();
   }
@@ -283,6 +285,7 @@ void AttemptRun::count_out(meter::Outcome outcome, sense::FlightEnd end, std::st
   ended.status = head_.fields.size() == 0 && state_ == State::waiting_head ? 0 : head_.status;
   if (filter_) {
     ended.out_counted.count = filter_->tokens_counted();
+    if (order_.endpoint == upstream::Endpoint::count_tokens) ended.reported = true;  // is free
     if (const auto& usage = filter_->usage()) {
       ended.reported = true;
       ended.in_reported = usage->in;

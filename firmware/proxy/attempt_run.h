@@ -65,6 +65,7 @@ class AttemptRun : public ports::HttpCallSink {
   Tokens tokens_used() const;  // in and out, as far as known
   valve::NodeId node() const { return candidate_.node; }
   bool is_event_stream() const { return filter_ && filter_->is_event_stream(); }
+  int64_t events_passed() const { return filter_ ? filter_->events_seen() : 0; }
   bool passes_whole() const;  // the body's bytes and length stay as the node sent them
 
   void on_head(const ports::HttpResponseHead& head) override;

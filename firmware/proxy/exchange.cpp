@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "firmware/base/check.h"
-#include "firmware/proxy/chat_ask.h"
+#include "firmware/proxy/request_ask.h"
 #include "firmware/valve/words.h"
 
 namespace sluice::proxy {
@@ -84,7 +84,7 @@ void Exchange::on_body_end() {
   if (!read) return fail(bad_request(read.error().text));
   read_ = std::move(*read);
   body_ = std::make_shared<const std::string>(std::move(body_text_));
-  auto ask = make_ask(world_, tenant_, read_, id_, arrived_);
+  auto ask = make_ask(world_, tenant_, {endpoint_, read_, id_, arrived_});
   if (const auto* error = std::get_if<ApiError>(&ask)) return fail(*error);
   ask_ = std::get<valve::Ask>(std::move(ask));
   const Tokens out = ask_.output_tokens_max.count > 0 ? ask_.output_tokens_max
@@ -200,6 +200,7 @@ void Exchange::start_attempt(bool same_node) {
 ports::HttpFields Exchange::answer_fields(const ports::HttpFields& from_node, bool stream) const {
   ports::HttpFields fields = upstream::fields_for_client(from_node);
   fields.add("x-request-id", request_id_);
+  if (shape_of(endpoint_) == ErrorShape::anthropic) fields.set("request-id", request_id_);
   if (stream) {
     fields.set("cache-control", "no-cache, no-transform");
     fields.set("x-accel-buffering", "no");
@@ -314,10 +315,15 @@ void Exchange::fail(const ApiError& error) {
   const bool passing = state_ == State::passing;
   move_to(State::done);
   leave();
-  if (!passing && !committed_) return send_error(answer_, error, request_id_);
+  if (!passing && !committed_) {
+    return send_error(answer_, error, request_id_, shape_of(endpoint_));
+  }
   const bool stream = committed_ || (attempt_ && attempt_->is_event_stream());
   if (stream && passing) answer_.send_body("\n\n");  // ends an event that broke off
-  if (stream) answer_.send_body(error_event(error));
+  if (stream) {
+    const int64_t events = attempt_ && passing ? attempt_->events_passed() : 0;
+    answer_.send_body(error_event(error, upstream::facts_of(endpoint_).dialect, events));
+  }
   answer_.cut();
 }
 

@@ -41,6 +41,7 @@ struct ProxyPolicy {
 // How to reach a node and what may go there.
 struct NodeAccess {
   upstream::NodeTarget target;
+  upstream::EndpointSet speaks;
   govern::NodePolicy data;
   ports::HttpClient* client = nullptr;  // never null in use; outlives the exchanges
   Callback on_use;                      // whoever observes the node hears that it is in use

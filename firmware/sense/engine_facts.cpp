@@ -35,7 +35,8 @@ class FactsReader {
   explicit FactsReader(std::string_view file) : file_(file) {}
 
   Result<EngineFacts> read(const ConfigNode& node) {
-    if (known(node, {"engine", "notes", "health", "models", "metrics", "slots", "fields"})) {
+    if (known(node,
+              {"engine", "notes", "endpoints", "health", "models", "metrics", "slots", "fields"})) {
       read_top(node);
     }
     if (fault_) return *fault_;
@@ -50,11 +51,27 @@ class FactsReader {
     facts_.notes = text_of(node, "notes").value_or("");
     facts_.health_path = path_of(node, "health");
     facts_.models_path = path_of(node, "models");
+    read_endpoints(node);
     if (const ConfigNode* metrics = node.find("metrics")) read_metrics(*metrics);
     if (const ConfigNode* slots = node.find("slots")) read_slots(*slots);
     if (const ConfigNode* fields = node.find("fields")) read_fields(*fields);
     if (facts_.metrics_path && node.find("fields") == nullptr) {
       fail(node, "'metrics' without 'fields'; say what the metrics mean");
+    }
+  }
+
+  void read_endpoints(const ConfigNode& node) {
+    const ConfigNode* list = node.find("endpoints");
+    if (list == nullptr) return;
+    if (list->kind != Kind::list || list->items.empty() ||
+        list->items.size() > kEngineEndpointsMax) {
+      return fail(*list,
+                  fmt::format("'endpoints' is a list of 1 to {} names", kEngineEndpointsMax));
+    }
+    facts_.endpoints.clear();
+    for (const ConfigNode& item : list->items) {
+      if (item.kind != Kind::scalar) return fail(item, "an endpoint is a name");
+      facts_.endpoints.push_back(item.scalar);
     }
   }
 

@@ -32,6 +32,7 @@ enum class EngineField {
 };
 inline constexpr size_t kEngineFieldCount = 12;
 inline constexpr size_t kEngineAlternativesMax = 16;
+inline constexpr size_t kEngineEndpointsMax = 32;
 
 const char* to_text(EngineField field);
 bool is_histogram(EngineField field);
@@ -63,6 +64,8 @@ struct EngineFacts {
   std::optional<std::string> models_path;
   std::optional<std::string> metrics_path;
   std::optional<SlotsSource> slots;
+  // What it speaks, by the words of settings.
+  std::vector<std::string> endpoints = {"chat_completions", "completions", "embeddings"};
   bool metrics_block_while_decoding = false;  // a late page means busy
   Duration idle_scrape;                       // the pace while nothing runs; zero = as always
   std::string notes;

@@ -85,6 +85,9 @@ void describe_node(NodeSettings& node, Visitor& v) {
   v.field({"carbon_g_per_million_tokens", kLive, "Carbon of a million tokens there, in grams.",
            "该节点每百万词元的碳排放，克。"},
           number(node.carbon_g_per_million_tokens, 0, 1e9));
+  v.field({"endpoints", kLive, "Endpoints it speaks; empty = those of its engine's description.",
+           "支持的接口；空 = 以引擎描述为准。"},
+          choices(node.endpoints, true));
   v.field({"data_classes", kLive,
            "What may be sent there; without it all for local, open and internal for cloud.",
            "可发送的数据类别；不写则本地为全部，云端为 open 和 internal。"},

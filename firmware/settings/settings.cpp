@@ -24,6 +24,38 @@ const char* to_text(HalfClose half_close) {
   return half_close == HalfClose::keep ? "keep" : "leave";
 }
 
+const char* to_text(NodeEndpoint endpoint) {
+  switch (endpoint) {
+    case NodeEndpoint::chat_completions:
+      return "chat_completions";
+    case NodeEndpoint::completions:
+      return "completions";
+    case NodeEndpoint::embeddings:
+      return "embeddings";
+    case NodeEndpoint::responses:
+      return "responses";
+    case NodeEndpoint::messages:
+      return "messages";
+    case NodeEndpoint::messages_count_tokens:
+      return "messages_count_tokens";
+    case NodeEndpoint::rerank:
+      return "rerank";
+    case NodeEndpoint::audio_transcriptions:
+      return "audio_transcriptions";
+    case NodeEndpoint::audio_translations:
+      return "audio_translations";
+    case NodeEndpoint::audio_speech:
+      return "audio_speech";
+    case NodeEndpoint::images_generations:
+      return "images_generations";
+    case NodeEndpoint::images_edits:
+      return "images_edits";
+    case NodeEndpoint::images_variations:
+      return "images_variations";
+  }
+  return "";
+}
+
 const char* to_text(LogLevel level) {
   switch (level) {
     case LogLevel::debug:
@@ -55,6 +87,23 @@ std::span<const DataClass> all_of(DataClass) {
 
 std::span<const HalfClose> all_of(HalfClose) {
   static constexpr std::array kAll = {HalfClose::leave, HalfClose::keep};
+  return kAll;
+}
+
+std::span<const NodeEndpoint> all_of(NodeEndpoint) {
+  static constexpr std::array kAll = {NodeEndpoint::chat_completions,
+                                      NodeEndpoint::completions,
+                                      NodeEndpoint::embeddings,
+                                      NodeEndpoint::responses,
+                                      NodeEndpoint::messages,
+                                      NodeEndpoint::messages_count_tokens,
+                                      NodeEndpoint::rerank,
+                                      NodeEndpoint::audio_transcriptions,
+                                      NodeEndpoint::audio_translations,
+                                      NodeEndpoint::audio_speech,
+                                      NodeEndpoint::images_generations,
+                                      NodeEndpoint::images_edits,
+                                      NodeEndpoint::images_variations};
   return kAll;
 }
 

@@ -24,11 +24,27 @@ enum class Mode { automatic, off };                  // "auto", "off"
 enum class Place { local, cloud };                   // "local", "cloud"
 enum class DataClass { open, internal, home_only };  // "open", "internal", "home-only"
 enum class HalfClose { leave, keep };                // "leave", "keep"
+enum class NodeEndpoint {                            // by its own name
+  chat_completions,
+  completions,
+  embeddings,
+  responses,
+  messages,
+  messages_count_tokens,
+  rerank,
+  audio_transcriptions,
+  audio_translations,
+  audio_speech,
+  images_generations,
+  images_edits,
+  images_variations,
+};
 
 const char* to_text(Mode mode);
 const char* to_text(Place place);
 const char* to_text(DataClass data_class);
 const char* to_text(HalfClose half_close);
+const char* to_text(NodeEndpoint endpoint);
 const char* to_text(LogLevel level);
 
 // Every enumerator, in the order in which it is shown.
@@ -36,6 +52,7 @@ std::span<const Mode> all_of(Mode);
 std::span<const Place> all_of(Place);
 std::span<const DataClass> all_of(DataClass);
 std::span<const HalfClose> all_of(HalfClose);
+std::span<const NodeEndpoint> all_of(NodeEndpoint);
 std::span<const LogLevel> all_of(LogLevel);
 
 template <class Enum>
@@ -182,6 +199,7 @@ struct NodeSettings {
   std::vector<ModelSettings> models;  // empty = what the node's own list says
   PriceSettings price;
   double carbon_g_per_million_tokens = 0;
+  std::vector<NodeEndpoint> endpoints;    // what it speaks; empty = what its engine does
   std::vector<DataClass> data_classes;    // what may be sent there; after loading never empty
   int64_t concurrency_limit = 0;          // 0 = none
   int64_t requests_per_minute_limit = 0;  // 0 = none

@@ -412,16 +412,16 @@ Value choice_of(std::vector<std::string_view> words, std::function<void(std::str
 
 Value choices_of(std::vector<std::string_view> words,
                  std::function<void(const std::vector<std::string>&)> set,
-                 std::function<std::vector<std::string>()> get) {
+                 std::function<std::vector<std::string>()> get, bool may_be_empty) {
   Value value;
   value.kind = Kind::choices;
   value.choices = words;
   value.allowed_en = "list of: " + ticked(words);
   value.allowed_zh = "列表：" + ticked(words);
-  value.take = [words, set](const ConfigNode& node, Faults& faults) {
+  value.take = [words, set, may_be_empty](const ConfigNode& node, Faults& faults) {
     const auto* items = items_of(node, faults);
     if (items == nullptr) return;
-    if (items->empty()) {
+    if (items->empty() && !may_be_empty) {
       faults.push_back({&node, "", "is an empty list; write one or more of " + listed(words)});
       return;
     }

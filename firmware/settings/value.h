@@ -64,7 +64,7 @@ Value choice_of(std::vector<std::string_view> words,
                 std::function<std::string_view()> get);
 Value choices_of(std::vector<std::string_view> words,
                  std::function<void(const std::vector<std::string>&)> set,
-                 std::function<std::vector<std::string>()> get);
+                 std::function<std::vector<std::string>()> get, bool may_be_empty = false);
 
 template <class Enum>
 std::vector<std::string_view> words_of() {
@@ -81,7 +81,7 @@ Value choice(Enum& field) {
 }
 
 template <class Enum>
-Value choices(std::vector<Enum>& field) {
+Value choices(std::vector<Enum>& field, bool may_be_empty = false) {
   return choices_of(
       words_of<Enum>(),
       [&field](const std::vector<std::string>& words) {
@@ -92,7 +92,8 @@ Value choices(std::vector<Enum>& field) {
         std::vector<std::string> words;
         for (Enum value : field) words.emplace_back(to_text(value));
         return words;
-      });
+      },
+      may_be_empty);
 }
 
 }  // namespace sluice::settings

@@ -49,30 +49,6 @@ bool is_named(std::string_view name, const std::vector<std::string>& names) {
 
 }  // namespace
 
-const char* path_of(Endpoint endpoint) {
-  switch (endpoint) {
-    case Endpoint::chat_completions:
-      return "/v1/chat/completions";
-    case Endpoint::completions:
-      return "/v1/completions";
-    case Endpoint::embeddings:
-      return "/v1/embeddings";
-  }
-  return "";
-}
-
-const char* name_of(Endpoint endpoint) {
-  switch (endpoint) {
-    case Endpoint::chat_completions:
-      return "chat.completions";
-    case Endpoint::completions:
-      return "completions";
-    case Endpoint::embeddings:
-      return "embeddings";
-  }
-  return "";
-}
-
 ports::HttpFields fields_for(const NodeTarget& target, const ports::HttpFields& from_client,
                              std::string_view upstream_id, bool stream) {
   ports::HttpFields fields;

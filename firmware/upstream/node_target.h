@@ -6,13 +6,9 @@
 
 #include "firmware/ports/http_client.h"
 #include "firmware/ports/http_message.h"
+#include "firmware/upstream/endpoint.h"
 
 namespace sluice::upstream {
-
-enum class Endpoint { chat_completions, completions, embeddings };
-
-const char* path_of(Endpoint endpoint);  // "/v1/chat/completions" ...
-const char* name_of(Endpoint endpoint);  // "chat.completions", as OpenAI names the object
 
 struct NodeTarget {
   ports::HttpOrigin origin;

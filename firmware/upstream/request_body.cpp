@@ -16,6 +16,7 @@ namespace {
 constexpr int64_t kOutputTokensMax = 10'000'000;
 constexpr int64_t kChoicesMax = 128;
 constexpr size_t kModelNameMax = 256;
+constexpr size_t kResponseIdMax = 256;
 
 Error refused(std::string text) { return {ErrorKind::refused, "body", std::move(text)}; }
 
@@ -66,6 +67,34 @@ Result<void> read_model(std::string_view body, const ports::JsonScan& scan, Requ
   return {};
 }
 
+Result<void> read_previous(std::string_view body, const ports::JsonScan& scan, Endpoint endpoint,
+                           RequestBody& read) {
+  const ports::JsonMember* member = scan.find("previous_response_id");
+  if (endpoint != Endpoint::responses || member == nullptr) return {};
+  const std::string_view value = value_of(body, *member);
+  if (value == "null") return {};
+  Result<std::string> id = ports::read_json_string(value);
+  if (!id || id->empty() || id->size() > kResponseIdMax) {
+    return refused("\"previous_response_id\" must be a string of 1 to 256 bytes");
+  }
+  read.previous_response = std::move(*id);
+  return {};
+}
+
+Result<void> measure_prompt(const ports::JsonScan& scan, const EndpointFacts& facts,
+                            RequestBody& read) {
+  const std::string_view needed = facts.prompt_key;
+  const ports::JsonMember* prompt = needed.empty() ? nullptr : scan.find(needed);
+  if (prompt == nullptr && !needed.empty()) {
+    return refused(fmt::format("you must provide a \"{}\" parameter", needed));
+  }
+  if (prompt != nullptr) read.prompt_bytes = prompt->value_size;
+  const std::string_view more_key = facts.more_prompt_key;
+  const ports::JsonMember* more = more_key.empty() ? nullptr : scan.find(more_key);
+  if (more != nullptr) read.prompt_bytes += more->value_size;
+  return {};
+}
+
 struct Edit {
   size_t begin;
   size_t size;
@@ -94,6 +123,7 @@ Edit usage_edit(std::string_view body, const RequestBody& read) {
 Result<RequestBody> read_request_body(std::string_view body, Endpoint endpoint) {
   Result<ports::JsonScan> scan = ports::scan_json_object(body);
   if (!scan) return scan.error();
+  const EndpointFacts& facts = facts_of(endpoint);
   RequestBody read;
   read.close_brace = scan->close_brace;
   if (Result<void> ok = read_model(body, *scan, read); !ok) return ok.error();
@@ -102,10 +132,10 @@ Result<RequestBody> read_request_body(std::string_view body, Endpoint endpoint) 
     if (text != "true" && text != "false" && text != "null") {
       return refused("\"stream\" must be true or false");
     }
-    read.stream = text == "true" && endpoint != Endpoint::embeddings;
+    read.stream = text == "true" && facts.may_stream;
   }
   if (Result<void> ok = read_stream_options(body, *scan, read); !ok) return ok.error();
-  for (const char* key : {"max_completion_tokens", "max_tokens"}) {
+  for (const char* key : {"max_completion_tokens", "max_output_tokens", "max_tokens"}) {
     const ports::JsonMember* member = scan->find(key);
     if (member == nullptr) continue;
     const Result<int64_t> number = read_whole(body, *member, kOutputTokensMax);
@@ -117,14 +147,8 @@ Result<RequestBody> read_request_body(std::string_view body, Endpoint endpoint) 
     if (!number) return number.error();
     read.choices = static_cast<int>(std::max<int64_t>(1, *number));
   }
-  const char* prompt_key = endpoint == Endpoint::chat_completions ? "messages"
-                           : endpoint == Endpoint::completions    ? "prompt"
-                                                                  : "input";
-  const ports::JsonMember* prompt = scan->find(prompt_key);
-  if (prompt == nullptr) {
-    return refused(fmt::format("you must provide a \"{}\" parameter", prompt_key));
-  }
-  read.prompt_bytes = prompt->value_size;
+  if (Result<void> ok = read_previous(body, *scan, endpoint, read); !ok) return ok.error();
+  if (Result<void> ok = measure_prompt(*scan, facts, read); !ok) return ok.error();
   return read;
 }
 

@@ -16,10 +16,11 @@ namespace sluice::upstream {
 struct RequestBody {
   std::string model;
   bool stream = false;
-  bool wants_usage = false;  // the client asked for the usage chunk itself
-  Tokens output_max;         // zero = not said
-  int choices = 1;           // n
-  size_t prompt_bytes = 0;   // of messages, prompt or input, as JSON text
+  bool wants_usage = false;       // the client asked for the usage chunk itself
+  Tokens output_max;              // zero = not said
+  int choices = 1;                // n
+  size_t prompt_bytes = 0;        // of messages, prompt or input, as JSON text
+  std::string previous_response;  // id of the response that this one goes on from; empty: none
   // Where edits go, as offsets into the body.
   size_t model_begin = 0;  // the model's value, with its quotes
   size_t model_size = 0;

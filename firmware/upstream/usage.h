@@ -1,4 +1,5 @@
-// Token counts as the node reports them: the `usage` member of OpenAI answers.
+// Token counts as the node reports them: the `usage` member of OpenAI and Anthropic answers, and
+// what rerankers say in its place.
 #pragma once
 
 #include <optional>
@@ -15,6 +16,10 @@ struct Usage {
 };
 
 // `object`: the text of a usage object. Nothing if it is not one, or counts are negative.
+// Anthropic counts what came from its cache beside input_tokens, OpenAI within: here it is within.
 std::optional<Usage> read_usage(std::string_view object);
+
+// Counts of one answer told more than once are cumulative: the greatest of each.
+Usage merged(const Usage& a, const Usage& b);
 
 }  // namespace sluice::upstream

@@ -41,6 +41,24 @@ TEST_CASE("front: a path that is not there is 404, a wrong method 405") {
   CHECK(front.get("/healthz", "DELETE").status == 405);
 }
 
+TEST_CASE("front: what this box does not serve is told in a sentence, in the client's shape") {
+  Front front;
+  for (const char* path : {"/v1/batches", "/v1/files", "/v1/files/file-1/content", "/v1/realtime",
+                           "/v1/fine_tuning/jobs", "/v1/assistants"}) {
+    CAPTURE(path);
+    Client& client = front.get(path, "POST");
+    CHECK(client.status == 501);
+    CHECK(client.body.find("\"code\":\"not_available\"") != std::string::npos);
+    CHECK(client.fields.get("x-should-retry") == "false");
+  }
+  CHECK(front.get("/v1/batchesque", "POST").status == 404);
+  Client& anthropic = front.get("/v1/messages/batches", "POST");
+  CHECK(anthropic.status == 501);
+  CHECK(anthropic.body.starts_with("{\"type\":\"error\""));
+  CHECK(front.get("/v1/messages").body.starts_with("{\"type\":\"error\""));
+  CHECK(front.get("/v1/messages", "POST", "").status == 401);
+}
+
 TEST_CASE("front: it is healthy without a key, and HEAD is as good as GET") {
   Front front;
   CHECK(front.get("/healthz", "GET", "").status == 200);

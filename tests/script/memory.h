@@ -15,6 +15,7 @@
 #include "firmware/ports/random.h"
 #include "firmware/ports/store.h"
 #include "firmware/ports/timers.h"
+#include "firmware/ports/work.h"
 #include "firmware/proxy/decision_log.h"
 
 namespace sluice::script {
@@ -105,6 +106,29 @@ class MemoryStore : public ports::Store {
     for (const Callback& done : now) done();
   }
   std::vector<Callback> waiting_;
+  std::unique_ptr<ports::Timer> timer_;
+};
+
+// Does each job and answers it, a turn later.
+class MemoryWork : public ports::Work {
+ public:
+  explicit MemoryWork(ports::Timers& timers) : timer_(timers.make([this] { answer(); })) {}
+
+  void run(Callback job, Callback done) override {
+    waiting_.emplace_back(std::move(job), std::move(done));
+    timer_->start(Duration());
+  }
+
+ private:
+  void answer() {
+    std::vector<std::pair<Callback, Callback>> now;
+    now.swap(waiting_);
+    for (const auto& [job, done] : now) {
+      job();
+      done();
+    }
+  }
+  std::vector<std::pair<Callback, Callback>> waiting_;
   std::unique_ptr<ports::Timer> timer_;
 };
 

@@ -28,7 +28,8 @@ proxy::ProxyPolicy policy() {
 
 World::World(uint64_t seed, int local_slots)
     : random(seed),
-      meter({clock, calendar, timers, files, store, log}, {"/meter", Duration::ms(200), {}, {}}),
+      meter({clock, calendar, timers, files, store, work, log},
+            {"/meter", Duration::ms(200), {}, {}}),
       proxy{clock, calendar,  timers, random, keys,     senses, meter,
             room,  decisions, limits, log,    policy(), {}},
       front_(proxy, metrics_) {
@@ -61,6 +62,7 @@ void World::add_node(uint8_t index, std::string_view url, bool is_cloud) {
     access.target.credential_field = "authorization";
     access.target.credential_value = "Bearer ours";
   }
+  access.speaks = upstream::EndpointSet::all();
   access.data.is_cloud = is_cloud;
   access.client = &nodes[index];
   access.on_use = [] {};
@@ -68,13 +70,13 @@ void World::add_node(uint8_t index, std::string_view url, bool is_cloud) {
 }
 
 Client& World::open(std::string_view secret, std::vector<ports::HttpField> fields,
-                    std::optional<uint64_t> length) {
+                    std::optional<uint64_t> length, std::string_view path) {
   ports::HttpRequestHead head;
   head.method = "POST";
-  head.target = "/v1/chat/completions";
+  head.target = path;
   head.has_body = true;
   head.content_length = length;
-  head.fields.add("authorization", fmt::format("Bearer {}", secret));
+  if (!secret.empty()) head.fields.add("authorization", fmt::format("Bearer {}", secret));
   for (const ports::HttpField& field : fields) head.fields.add(field.name, field.value);
   return open_head(head);
 }
@@ -87,7 +89,12 @@ Client& World::open_head(const ports::HttpRequestHead& head) {
 
 Client& World::ask(std::string_view secret, std::string_view body,
                    std::vector<ports::HttpField> fields) {
-  Client& client = open(secret, std::move(fields), body.size());
+  return ask_at("/v1/chat/completions", body, secret, std::move(fields));
+}
+
+Client& World::ask_at(std::string_view path, std::string_view body, std::string_view secret,
+                      std::vector<ports::HttpField> fields) {
+  Client& client = open(secret, std::move(fields), body.size(), path);
   client.send(body);
   client.send_end();
   settle();

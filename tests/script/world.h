@@ -45,10 +45,14 @@ class World {
   Client& open_head(const ports::HttpRequestHead& head);
   // A request whose head has been read; the test sends its body.
   Client& open(std::string_view secret, std::vector<ports::HttpField> fields = {},
-               std::optional<uint64_t> length = std::nullopt);
+               std::optional<uint64_t> length = std::nullopt,
+               std::string_view path = "/v1/chat/completions");
   // A whole request, and all that follows from it at once.
   Client& ask(std::string_view secret, std::string_view body,
               std::vector<ports::HttpField> fields = {});
+  Client& ask_at(std::string_view path, std::string_view body,
+                 std::string_view secret = "key-internal",
+                 std::vector<ports::HttpField> fields = {});
   void settle() {
     timers.settle();
     check();
@@ -73,6 +77,7 @@ class World {
   SilentLog log;
   MemoryFiles files;
   MemoryStore store{timers};
+  MemoryWork work{timers};
   MemoryKeys keys;
   CountedDecisions decided;
   ScriptedClient nodes[3];

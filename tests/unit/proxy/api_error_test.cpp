@@ -50,7 +50,7 @@ TEST_CASE("api error: no code is null") {
 
 TEST_CASE("api error: in a stream it is one event with the same body") {
   const ApiError error = plain(502, "server_error", "node_failed", "two\nlines");
-  CHECK(error_event(error) == "data: " + error_body(error) + "\n\n");
+  CHECK(error_event(error, upstream::Dialect::chat, 3) == "data: " + error_body(error) + "\n\n");
   CHECK(error_body(error).find('\n') == std::string::npos);
 }
 
@@ -86,6 +86,41 @@ TEST_CASE("api error: what cannot be helped by trying again says so") {
 TEST_CASE("api error: 401 names the way to authenticate") {
   CHECK(Told(plain(401, "", "", "")).field("www-authenticate") == "Bearer");
   CHECK(Told(plain(403, "", "", "")).field("www-authenticate").empty());
+}
+
+TEST_CASE("api error: Anthropic's clients read their own shape, and 529 where we say 503") {
+  ApiError error{503, "server_error", "no_node", "nobody is there", {}, true};
+  CHECK(error_body(error, ErrorShape::anthropic) ==
+        R"({"type":"error","error":{"type":"overloaded_error","message":"nobody is there"}})");
+  CHECK(status_of(error, ErrorShape::anthropic) == 529);
+  CHECK(status_of(error, ErrorShape::openai) == 503);
+  const std::pair<int, const char*> types[] = {{400, "invalid_request_error"},
+                                               {401, "authentication_error"},
+                                               {403, "permission_error"},
+                                               {404, "not_found_error"},
+                                               {413, "request_too_large"},
+                                               {429, "rate_limit_error"},
+                                               {502, "api_error"},
+                                               {504, "timeout_error"},
+                                               {405, "invalid_request_error"}};
+  for (const auto& [status, type] : types) {
+    error.status = status;
+    CHECK(status_of(error, ErrorShape::anthropic) == status);
+    CHECK(error_body(error, ErrorShape::anthropic).find(type) != std::string::npos);
+  }
+  CHECK(shape_at("/v1/messages") == ErrorShape::anthropic);
+  CHECK(shape_at("/v1/messages/count_tokens") == ErrorShape::anthropic);
+  CHECK(shape_at("/v1/messagesque") == ErrorShape::openai);
+}
+
+TEST_CASE("api error: within a stream it has the form of the stream's dialect") {
+  const ApiError error{502, "server_error", "stream_truncated", "cut", {}, true};
+  CHECK(error_event(error, upstream::Dialect::messages, 4) ==
+        "event: error\ndata: " + error_body(error, ErrorShape::anthropic) + "\n\n");
+  const std::string event = error_event(error, upstream::Dialect::responses, 4);
+  CHECK(event.starts_with("event: error\ndata: {\"type\":\"error\",\"sequence_number\":4,"));
+  CHECK(event.find("\"message\":\"cut\",\"param\":null") != std::string::npos);
+  CHECK(event.ends_with("\n\n"));
 }
 
 }  // namespace sluice::proxy

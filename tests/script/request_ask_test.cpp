@@ -1,4 +1,4 @@
-#include "firmware/proxy/chat_ask.h"
+#include "firmware/proxy/request_ask.h"
 
 #include <doctest/doctest.h>
 
@@ -10,7 +10,7 @@ namespace {
 
 struct Asking {
   std::variant<valve::Ask, ApiError> make() const {
-    return make_ask(world.proxy, tenant, body, 42, world.clock.now());
+    return make_ask(world.proxy, tenant, {endpoint, body, 42, world.clock.now()});
   }
   valve::Ask ask() const {
     const auto made = make();
@@ -24,6 +24,7 @@ struct Asking {
   }
   script::World world;
   Tenant tenant;
+  upstream::Endpoint endpoint = upstream::Endpoint::chat_completions;
   upstream::RequestBody body = [] {
     upstream::RequestBody read;
     read.model = "m";
@@ -34,14 +35,14 @@ struct Asking {
 
 }  // namespace
 
-TEST_CASE("chat ask: four bytes of prompt are a token, rounded up") {
+TEST_CASE("request ask: four bytes of prompt are a token, rounded up") {
   CHECK(estimate_tokens(0).count == 0);
   CHECK(estimate_tokens(1).count == 1);
   CHECK(estimate_tokens(4).count == 1);
   CHECK(estimate_tokens(5).count == 2);
 }
 
-TEST_CASE("chat ask: it carries what the key and the body say") {
+TEST_CASE("request ask: it carries what the key and the body say") {
   Asking asking;
   asking.tenant.key = "k7";
   asking.tenant.priority = valve::Priority::high;
@@ -64,7 +65,7 @@ TEST_CASE("chat ask: it carries what the key and the body say") {
   CHECK(ask.may_use.size() == 3);
 }
 
-TEST_CASE("chat ask: home-only data may use local nodes only") {
+TEST_CASE("request ask: home-only data may use local nodes only") {
   Asking asking;
   asking.tenant.data_class = govern::DataClass::home_only;
   const valve::Ask ask = asking.ask();
@@ -72,7 +73,7 @@ TEST_CASE("chat ask: home-only data may use local nodes only") {
   CHECK(ask.may_use == valve::NodeSet::from_bits(1));
 }
 
-TEST_CASE("chat ask: a node that takes no internal data is left out for it") {
+TEST_CASE("request ask: a node that takes no internal data is left out for it") {
   Asking asking;
   asking.world.proxy.nodes[valve::NodeId{1}].data.accepts_internal = false;
   CHECK_FALSE(asking.ask().may_use.has({1}));
@@ -80,7 +81,7 @@ TEST_CASE("chat ask: a node that takes no internal data is left out for it") {
   CHECK(asking.ask().may_use.has({1}));
 }
 
-TEST_CASE("chat ask: where no node may be given the data it is 403") {
+TEST_CASE("request ask: where no node may be given the data it is 403") {
   Asking asking;
   asking.tenant.data_class = govern::DataClass::home_only;
   asking.world.proxy.nodes.erase(valve::NodeId{0});
@@ -91,14 +92,15 @@ TEST_CASE("chat ask: where no node may be given the data it is 403") {
   CHECK_FALSE(error.may_retry);
 }
 
-TEST_CASE("chat ask: a model that nobody serves is 404") {
+TEST_CASE("request ask: a model that nobody serves is 404") {
   Asking asking;
   asking.body.model = "unheard";
   CHECK(asking.error().status == 404);
   CHECK(asking.error().code == "model_not_found");
 }
 
-TEST_CASE("chat ask: a model that the key may not use cannot be told from one that is not there") {
+TEST_CASE(
+    "request ask: a model that the key may not use cannot be told from one that is not there") {
   Asking asking;
   asking.tenant.models = {"other"};
   const ApiError hidden = asking.error();
@@ -109,6 +111,19 @@ TEST_CASE("chat ask: a model that the key may not use cannot be told from one th
   CHECK(hidden.code == absent.code);
   absent.message.replace(absent.message.find("unheard"), 7, "m");
   CHECK(hidden.message == absent.message);
+}
+
+TEST_CASE("request ask: only nodes that speak the endpoint may be used; without one it is 404") {
+  Asking asking;
+  asking.endpoint = upstream::Endpoint::rerank;
+  asking.world.proxy.nodes[valve::NodeId{0}].speaks.remove(upstream::Endpoint::rerank);
+  asking.world.proxy.nodes[valve::NodeId{2}].speaks.remove(upstream::Endpoint::rerank);
+  CHECK(asking.ask().may_use == valve::NodeSet::from_bits(2));
+  asking.tenant.data_class = govern::DataClass::home_only;
+  const ApiError error = asking.error();
+  CHECK(error.status == 404);
+  CHECK(error.code == "endpoint_not_served");
+  CHECK(error.message.find("/v1/rerank") != std::string::npos);
 }
 
 }  // namespace sluice::proxy

@@ -15,9 +15,16 @@ inline constexpr int64_t kBytesPerToken = 4;
 
 Tokens estimate_tokens(size_t prompt_bytes);
 
-// Refusals: 404 if no node serves the model (for this key), 403 if none may be given the data.
+struct RequestFacts {
+  upstream::Endpoint endpoint;
+  const upstream::RequestBody& body;
+  uint64_t id;
+  Instant arrived;
+};
+
+// Refusals: 404 if no node serves the model (for this key), 403 if none may be given the data, 404
+// if none of those that may speaks the endpoint.
 std::variant<valve::Ask, ApiError> make_ask(const ProxyWorld& world, const Tenant& tenant,
-                                            const upstream::RequestBody& body, uint64_t id,
-                                            Instant arrived);
+                                            const RequestFacts& request);
 
 }  // namespace sluice::proxy

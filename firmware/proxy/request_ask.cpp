@@ -1,0 +1,79 @@
+#include "firmware/proxy/request_ask.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace sluice::proxy {
+
+namespace {
+
+ApiError no_such_model(const std::string& model) {
+  return {404,
+          "invalid_request_error",
+          "model_not_found",
+          fmt::format("the model \"{}\" is not served here, or not for this key; GET /v1/models "
+                      "lists those that are",
+                      model),
+          {},
+          false};
+}
+
+ApiError no_permitted_node(const Tenant& tenant, const std::string& model) {
+  return {403,
+          "permission_error",
+          "data_class",
+          fmt::format("data of class \"{}\" may not go to any node that serves \"{}\"; "
+                      "ask the administrator, or use a model that is served locally",
+                      govern::to_text(tenant.data_class), model),
+          {},
+          false};
+}
+
+ApiError not_spoken(upstream::Endpoint endpoint, const std::string& model) {
+  return {404,
+          "invalid_request_error",
+          "endpoint_not_served",
+          fmt::format("no node that serves \"{}\" speaks {}; use another endpoint or model, or ask "
+                      "the administrator (setting nodes[].endpoints)",
+                      model, upstream::path_of(endpoint)),
+          {},
+          false};
+}
+
+}  // namespace
+
+Tokens estimate_tokens(size_t prompt_bytes) {
+  return {(static_cast<int64_t>(prompt_bytes) + kBytesPerToken - 1) / kBytesPerToken};
+}
+
+std::variant<valve::Ask, ApiError> make_ask(const ProxyWorld& world, const Tenant& tenant,
+                                            const RequestFacts& request) {
+  const upstream::RequestBody& body = request.body;
+  if (!tenant.may_use_model(body.model)) return no_such_model(body.model);
+  const valve::NodeSet serving = world.senses.serving(body.model);
+  if (serving.is_empty()) return no_such_model(body.model);
+  valve::Ask ask;
+  ask.id = request.id;
+  ask.key = tenant.key;
+  ask.model = body.model;
+  ask.prompt_tokens = estimate_tokens(body.prompt_bytes);
+  ask.output_tokens_max.count = body.output_max.count * std::max(1, body.choices);
+  ask.stream = body.stream;
+  ask.priority = tenant.priority;
+  ask.level = tenant.level;
+  ask.arrived = request.arrived;
+  ask.deadline = request.arrived + tenant.deadline;
+  ask.stays_home = tenant.data_class == govern::DataClass::home_only;
+  bool permitted = false;
+  for (const auto& [node, access] : world.nodes) {
+    if (!serving.has(node) || !govern::may_go(tenant.data_class, access.data)) continue;
+    permitted = true;
+    if (access.speaks.has(request.endpoint)) ask.may_use.add(node);
+  }
+  if (!permitted) return no_permitted_node(tenant, body.model);
+  if (ask.may_use.is_empty()) return not_spoken(request.endpoint, body.model);
+  return ask;
+}
+
+}  // namespace sluice::proxy

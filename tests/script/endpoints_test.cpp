@@ -1,0 +1,159 @@
+// Endpoints beside chat: what passes through, how each dialect's stream ends and fails.
+#include <doctest/doctest.h>
+
+#include "tests/script/world.h"
+
+namespace sluice::script {
+
+namespace {
+
+constexpr std::string_view kResponseStream =
+    R"({"model":"m","input":"hi","stream":true,"max_output_tokens":9})";
+constexpr std::string_view kCreated =
+    "event: response.created\ndata: {\"type\":\"response.created\",\"response\":{\"id\":\"resp_1\","
+    "\"model\":\"m\"}}\n\n";
+constexpr std::string_view kDelta =
+    "event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"delta\":"
+    "\"a\"}\n\n";
+constexpr std::string_view kCompleted =
+    "event: response.completed\ndata: {\"type\":\"response.completed\",\"response\":{\"id\":"
+    "\"resp_1\",\"model\":\"m\",\"usage\":{\"input_tokens\":3,\"output_tokens\":1}}}\n\n";
+
+constexpr std::string_view kMessageStream =
+    R"({"model":"m","max_tokens":9,"messages":[{"role":"user","content":"hi"}],"stream":true})";
+constexpr std::string_view kMessageStart =
+    "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"msg_1\","
+    "\"model\":\"m\",\"usage\":{\"input_tokens\":3,\"output_tokens\":1}}}\n\n";
+constexpr std::string_view kMessageStop =
+    "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n";
+
+void check_over(World& world) {
+  world.settle();
+  world.finish();
+  CHECK(world.violations == std::vector<std::string>{});
+}
+
+}  // namespace
+
+TEST_CASE("endpoints: a response's stream passes unchanged and ends with its last event") {
+  World world;
+  Client& client = world.ask_at("/v1/responses", kResponseStream);
+  NodeCall& call = world.local().last();
+  CHECK(call.spec.target == "/v1/responses");
+  CHECK(call.sent_body() == kResponseStream);
+  call.stream_head();
+  for (const std::string_view event : {kCreated, kDelta, kCompleted}) call.body(event);
+  call.end();
+  check_over(world);
+  CHECK(client.ended);
+  CHECK(client.body == std::string(kCreated) + std::string(kDelta) + std::string(kCompleted));
+  CHECK(world.outcomes() == std::vector{meter::Outcome::served});
+}
+
+TEST_CASE("endpoints: a response's stream that breaks off becomes an error event and a cut") {
+  World world;
+  Client& client = world.ask_at("/v1/responses", kResponseStream);
+  NodeCall& call = world.local().last();
+  call.stream_head();
+  call.body(kCreated);
+  call.body(kDelta);
+  call.end();
+  check_over(world);
+  CHECK(client.was_cut);
+  CHECK(client.body.find("event: error\ndata: {\"type\":\"error\",\"sequence_number\":2,") !=
+        std::string::npos);
+  CHECK(client.body.find("stream_truncated") != std::string::npos);
+  CHECK(world.outcomes() == std::vector{meter::Outcome::cut});
+}
+
+TEST_CASE("endpoints: messages pass through with their version, and keys in x-api-key") {
+  World world;
+  Client& client =
+      world.ask_at("/v1/messages", kMessageStream, "",
+                   {{"x-api-key", "key-internal"}, {"anthropic-version", "2023-06-01"}});
+  NodeCall& call = world.local().last();
+  CHECK(call.spec.target == "/v1/messages");
+  CHECK(call.spec.fields.get("anthropic-version") == "2023-06-01");
+  CHECK(call.spec.fields.find("x-api-key") == nullptr);
+  CHECK(call.sent_body() == kMessageStream);
+  call.stream_head();
+  call.body(kMessageStart);
+  call.body(kMessageStop);
+  call.end();
+  check_over(world);
+  CHECK(client.ended);
+  CHECK(client.body == std::string(kMessageStart) + std::string(kMessageStop));
+  CHECK(client.fields.get("request-id") == client.request_id());
+  CHECK(world.outcomes() == std::vector{meter::Outcome::served});
+}
+
+TEST_CASE("endpoints: messages that break off end with an error in Anthropic's shape") {
+  World world;
+  Client& client = world.ask_at("/v1/messages", kMessageStream);
+  NodeCall& call = world.local().last();
+  call.stream_head();
+  call.body(kMessageStart);
+  call.fail(ports::HttpFailure::Stage::in_body);
+  check_over(world);
+  CHECK(client.was_cut);
+  CHECK(client.body.find("event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":"
+                         "\"api_error\"") != std::string::npos);
+}
+
+TEST_CASE("endpoints: refusals of messages have Anthropic's shape; no node is 529") {
+  World world;
+  Client& bad = world.ask_at("/v1/messages", R"({"model":"m"})");
+  CHECK(bad.status == 400);
+  CHECK(bad.body.starts_with(R"({"type":"error","error":{"type":"invalid_request_error")"));
+  Client& client = world.ask_at("/v1/messages", kMessageStream, "key-home");
+  world.local().last().fail(ports::HttpFailure::Stage::connect);
+  world.settle();
+  CHECK(client.status == 502);
+  CHECK(client.body.find("\"api_error\"") != std::string::npos);
+  check_over(world);
+}
+
+TEST_CASE("endpoints: a stream that begins with an error goes to the next node") {
+  World world;
+  Client& client = world.ask_at("/v1/responses", kResponseStream);
+  world.local().last().stream_head();
+  world.local().last().body("event: error\ndata: {\"type\":\"error\",\"message\":\"busy\"}\n\n");
+  world.settle();
+  REQUIRE(world.cheap().count() == 1);
+  CHECK(client.status == 0);
+  NodeCall& second = world.cheap().last();
+  second.stream_head();
+  second.body(kCreated);
+  second.body(kCompleted);
+  second.end();
+  check_over(world);
+  CHECK(client.ended);
+}
+
+TEST_CASE("endpoints: rerank and speech pass whole, and a transfer's end is their end") {
+  World world;
+  Client& rerank = world.ask_at("/v1/rerank", R"({"model":"m","query":"q","documents":["a","b"]})");
+  world.local().last().answer(200, R"({"results":[],"usage":{"total_tokens":4}})");
+  world.settle();
+  CHECK(rerank.ended);
+  CHECK(rerank.body == R"({"results":[],"usage":{"total_tokens":4}})");
+  Client& speech = world.ask_at("/v1/audio/speech", R"({"model":"m","input":"hi","voice":"a"})");
+  const std::string audio("ID3\0\xff\xfb", 6);
+  world.local().last().answer(200, audio, "audio/mpeg");
+  check_over(world);
+  CHECK(speech.body == audio);
+  CHECK(speech.fields.get("content-type") == "audio/mpeg");
+}
+
+TEST_CASE("endpoints: counting tokens costs nothing") {
+  World world;
+  world.proxy.nodes.erase(valve::NodeId{0});
+  world.ask_at("/v1/messages/count_tokens",
+               R"({"model":"m","messages":[{"role":"user","content":"hello"}]})");
+  world.cheap().last().answer(200, R"({"input_tokens":14})");
+  check_over(world);
+  REQUIRE(world.store.inserted.size() == 1);
+  CHECK(world.files.appended.find("messages.count_tokens") != std::string::npos);
+}
+
+}  // namespace sluice::script
