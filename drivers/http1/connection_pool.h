@@ -10,8 +10,8 @@
 
 namespace sluice::drivers {
 
-inline constexpr size_t kOpenPerOriginMax = 1024;
-inline constexpr size_t kOpenTotalMax = 4096;
+inline constexpr size_t kOpenPerOriginMax = 8192;
+inline constexpr size_t kOpenTotalMax = 16384;
 inline constexpr size_t kRestingPerOriginMax = 128;
 inline constexpr size_t kRestingTotalMax = 512;
 // Engines close a resting connection after 5 s; one that rests shorter is not lost in that race.
