@@ -15,7 +15,7 @@ namespace sluice::ports {
 
 struct HttpLimits {
   Bytes start_line_max{8 * 1024};
-  Bytes head_max{64 * 1024};  // start line and fields together
+  Bytes head_max{32 * 1024};  // start line and fields together
   int fields_max = 100;
   Bytes chunk_line_max{256};  // size and extensions of one chunk
   Bytes trailer_max{8 * 1024};

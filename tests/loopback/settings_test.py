@@ -59,7 +59,7 @@ class Doors(World):
         self.start_with_token()
         for host in ("evil.example", "127.0.0.1.evil.example", "192.168.1.5:8081"):
             self.assertIn(self.page("GET", "/api/v1/status", Host=host)[0], (403, 421), host)
-            self.assertEqual(self.page("GET", "/", Host=host)[0], 403, host)
+            self.assertIn(self.page("GET", "/", Host=host)[0], (403, 421), host)
         for fields in ({"Origin": "http://evil.example"}, {"Sec_Fetch_Site": "cross-site"}):
             self.assertEqual(self.page("POST", "/api/v1/reload", **fields)[0], 403, fields)
         self.stop_box()
