@@ -79,16 +79,20 @@ def take_answer(received, to_head=False):
 
 
 def take_chunks(rest):
-    body = b""
+    body = []
+    at = 0
     while True:
-        size, found, rest = rest.partition(b"\r\n")
-        count = int(size, 16)
-        if not found or len(rest) < count + 2 or rest[count:count + 2] != b"\r\n":
-            raise ValueError(f"a broken chunk of {count}: {rest[:100]!r}")
-        body += rest[:count]
-        rest = rest[count + 2:]
+        end = rest.find(b"\r\n", at)
+        if end < 0:
+            raise ValueError(f"a broken chunk size: {rest[at:at + 100]!r}")
+        count = int(rest[at:end], 16)
+        at = end + 2
+        if rest[at + count:at + count + 2] != b"\r\n":
+            raise ValueError(f"a broken chunk of {count}: {rest[at:at + 100]!r}")
+        body.append(rest[at:at + count])
+        at += count + 2
         if count == 0:
-            return body, rest
+            return b"".join(body), rest[at:]
 
 
 def split_answers(received):
