@@ -35,6 +35,7 @@ Box::Box(std::string config, LoadedSettings loaded)
       work_(loop_),
       dialer_(loop_, clock_, timers_),
       listeners_(loop_, timers_),
+      tls_(timers_, clock_, secrets_, log_),
       plain_http_(dialer_, timers_, clock_, parsers_),
       proxy_random_(randoms_.stream("proxy")),
       probe_random_(randoms_.stream("probes")),
@@ -68,6 +69,9 @@ Result<void> Box::start() {
   if (!token) return token.error();
   serving_ = std::make_unique<Serving>(*this, *token);
   if (Result<void> ok = nodes_->configure(settings(), serving_->world.nodes); !ok) return ok;
+  const Result<std::optional<CheckedIdentity>> identity = next_identity(settings());
+  if (!identity) return identity.error();
+  if (Result<void> ok = show(*identity); !ok) return ok;
   apply_live();
   if (Result<void> ok = listen(); !ok) return ok;
   signals_ = std::make_unique<drivers::UvSignals>(
@@ -121,11 +125,12 @@ Result<void> Box::listen() {
 void Box::announce() {
   log_.say(LogLevel::info, "box", "version {} serves with settings from {}", SLUICE_VERSION,
            config_);
-  std::fputs(
-      fmt::format("sluiced ready api={} page={} admin={}\n", serving_->entrance("api").text(),
-                  serving_->entrance("page").text(), settings().start.listen.admin_socket)
-          .c_str(),
-      stdout);
+  const Serving& s = *serving_;
+  std::fputs(fmt::format("sluiced ready api={} tls={} page={} admin={}\n", s.entrance("api").text(),
+                         s.entrance("tls").text(), s.entrance("page").text(),
+                         settings().start.listen.admin_socket)
+                 .c_str(),
+             stdout);
   std::fflush(stdout);
 }
 
@@ -136,10 +141,11 @@ void Box::apply_live() {
   stored_->journal.set_bounds(live.decisions.journal_max, live.decisions.files_max);
   serving_->decisions.set_keep(static_cast<size_t>(live.decisions.keep));
   serving_->world.policy = proxy_policy(settings());
+  tls_.set_limits(tls_limits(settings()));
   proxy::ServerLimits limits = server_limits(settings(), drivers::host_name());
   const bool keeps = settings().start.listen.api_half_close == settings::HalfClose::keep;
   for (const Entrance& entrance : serving_->entrances) {
-    limits.rules.keeps_half_closed = keeps && entrance.name == "api";
+    limits.rules.keeps_half_closed = keeps && entrance.is_api();
     entrance.server->set_limits(limits);
   }
   room_.poke();
@@ -156,7 +162,8 @@ void Box::on_learn() {
 void Box::on_stop() {
   if (stopping_) return give_up_->start(Duration());  // asked twice: now
   stopping_ = true;
-  log_.info("box", "stopping; {} exchanges are open", serving_->api_server.connections());
+  const size_t open = serving_->api_server.connections() + serving_->tls_server.connections();
+  log_.info("box", "stopping; {} client connections are open", open);
   for (Entrance& entrance : serving_->entrances) entrance.listener.reset();
   nodes_->stop();
   draining_ = static_cast<int>(serving_->entrances.size());

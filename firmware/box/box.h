@@ -10,6 +10,7 @@
 #include "drivers/http1/http1_client.h"
 #include "drivers/http1/http1_parsers.h"
 #include "drivers/log/spd_log.h"
+#include "drivers/mbedtls/tls_server.h"
 #include "drivers/os/calendar.h"
 #include "drivers/os/files.h"
 #include "drivers/os/random.h"
@@ -24,6 +25,7 @@
 #include "firmware/box/decision_journal.h"
 #include "firmware/box/node_book.h"
 #include "firmware/box/settings_source.h"
+#include "firmware/box/tls_identity.h"
 #include "firmware/identity/key_store.h"
 #include "firmware/meter/meter.h"
 #include "firmware/proxy/api_front.h"
@@ -66,6 +68,9 @@ class Box : public web::BoxCommands {
   Result<void> open_stores();
   Result<std::string> read_admin_token();
   Result<void> listen();
+  // Nothing: the one in use stays. Errors: refused.
+  Result<std::optional<CheckedIdentity>> next_identity(const settings::Settings& next);
+  Result<void> show(const std::optional<CheckedIdentity>& next);
   Result<void> use(LoadedSettings loaded);  // on an error the old ones stay in force
   Result<void> change_overlay(Result<settings::Overlay> changed, std::string_view what,
                               std::string_view author);
@@ -91,6 +96,7 @@ class Box : public web::BoxCommands {
   drivers::UvWork work_;
   drivers::UvDialer dialer_;
   drivers::UvListeners listeners_;
+  drivers::MbedTlsServer tls_;
   drivers::Http1Parsers parsers_;
   drivers::Http1Client plain_http_;
   std::unique_ptr<ports::Random> proxy_random_;
@@ -105,7 +111,8 @@ class Box : public web::BoxCommands {
   std::unique_ptr<ports::Timer> learn_;
   std::unique_ptr<ports::Timer> give_up_;
   std::unique_ptr<drivers::UvSignals> signals_;
-  int draining_ = 0;  // servers that still have connections
+  std::string shown_identity_;  // a hash of it; empty: none yet
+  int draining_ = 0;            // servers that still have connections
   bool stopping_ = false;
   bool finished_ = false;
 };

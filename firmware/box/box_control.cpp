@@ -64,7 +64,10 @@ const char* content_type(meter::UsageFormat format) {
 
 Result<void> Box::use(LoadedSettings loaded) {
   const settings::Settings& next = loaded.effective.settings;
+  const Result<std::optional<CheckedIdentity>> identity = next_identity(next);
+  if (!identity) return identity.error();
   if (Result<void> ok = nodes_->configure(next, serving_->world.nodes); !ok) return ok;
+  if (Result<void> ok = show(*identity); !ok) return ok;
   const std::vector<std::string> fixed =
       settings::differing_keys(settings(), next, settings::When::fixed);
   if (!fixed.empty()) {

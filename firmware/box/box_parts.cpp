@@ -51,16 +51,19 @@ Box::Serving::Serving(Box& box, std::string admin_token)
       page(web::Door::page, web, web::embedded_page(), std::move(admin_token)),
       admin(web::Door::admin_socket, web, {}, ""),
       api_server(box.parsers_, box.timers_, api, box.log_),
+      tls_server(box.parsers_, box.timers_, api, box.log_),
+      tls_door(box.tls_, tls_server),
       page_server(box.parsers_, box.timers_, page, box.log_),
       admin_server(box.parsers_, box.timers_, admin, box.log_) {
   const settings::ListenSettings& at = box.settings().start.listen;
   const auto add = [this](const char* name, std::optional<ports::Address> address,
-                          proxy::HttpServer& server) {
-    entrances.push_back({name, std::move(address), &server, &server, nullptr});
+                          proxy::HttpServer& server, ports::AcceptSink& sink) {
+    entrances.push_back({name, std::move(address), &server, &sink, nullptr});
   };
-  add("api", at.api, api_server);
-  add("page", at.page, page_server);
-  add("admin", ports::Address{"", 0, at.admin_socket}, admin_server);
+  add("api", at.api, api_server, api_server);
+  add("tls", at.tls, tls_server, tls_door);
+  add("page", at.page, page_server, page_server);
+  add("admin", ports::Address{"", 0, at.admin_socket}, admin_server, admin_server);
 }
 
 const Entrance& Box::Serving::entrance(std::string_view name) const {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "firmware/box/box.h"
+#include "firmware/box/tls_door.h"
 
 namespace sluice::box {
 
@@ -29,6 +30,7 @@ struct Entrance {
   ports::AcceptSink* sink;                    // the server, or what stands before it
   std::unique_ptr<ports::Listener> listener;  // none: off, or no longer accepting
 
+  bool is_api() const { return name == "api" || name == "tls"; }
   std::string text() const { return listener ? listener->address().text() : "off"; }
 };
 
@@ -44,6 +46,8 @@ struct Box::Serving {
   web::WebService page;
   web::WebService admin;
   proxy::HttpServer api_server;
+  proxy::HttpServer tls_server;
+  TlsDoor tls_door;
   proxy::HttpServer page_server;
   proxy::HttpServer admin_server;
   std::vector<Entrance> entrances;  // in the order in which they open

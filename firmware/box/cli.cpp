@@ -4,9 +4,11 @@
 
 #include <cstdio>
 
+#include "drivers/os/calendar.h"
 #include "drivers/os/files.h"
 #include "firmware/box/box.h"
 #include "firmware/box/credentials.h"
+#include "firmware/box/tls_identity.h"
 #include "firmware/settings/exposure.h"
 #include "firmware/settings/print.h"
 
@@ -26,6 +28,18 @@ int serve(const Options& options, LoadedSettings loaded) {
   return 0;
 }
 
+Result<void> check_tls(const settings::Settings& settings, ports::Files& files) {
+  if (!settings.start.listen.tls || settings.live.tls.certificate_file.empty()) return {};
+  const Result<CheckedIdentity> identity = read_identity(settings.live.tls, files);
+  if (!identity) return identity.error();
+  const Date today = drivers::OsCalendar().now();
+  const std::string trouble = date_trouble(*identity, today);
+  if (!trouble.empty()) return Error{ErrorKind::refused, "tls", trouble};
+  const std::string warning = date_warning(*identity, today);
+  if (!warning.empty()) say("warning: " + warning + "\n");
+  return {};
+}
+
 int check_config(const Options& options, const LoadedSettings& loaded) {
   const settings::Settings& settings = loaded.effective.settings;
   const Result<std::map<std::string, sense::EngineFacts>> engines = embedded_engine_facts();
@@ -42,6 +56,10 @@ int check_config(const Options& options, const LoadedSettings& loaded) {
     return complain({ErrorKind::refused, "settings",
                      fmt::format("{}: node \"{}\": there is no engine description \"{}\"",
                                  options.config, node.name, node.engine)});
+  }
+  if (Result<void> ok = check_tls(settings, files); !ok) {
+    return complain({ErrorKind::refused, "settings",
+                     fmt::format("{}: tls: {}", options.config, ok.error().text)});
   }
   if (!loaded.trouble.empty()) {
     return complain({ErrorKind::refused, "settings", "the overlay: " + loaded.trouble});

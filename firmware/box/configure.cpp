@@ -78,6 +78,12 @@ sense::ProbeTimes probe_times(const settings::Settings& settings, valve::Place p
   return times;
 }
 
+ports::TlsLimits tls_limits(const settings::Settings& settings) {
+  const settings::LimitSettings& limits = settings.live.limits;
+  return {limits.tls_handshake_max, limits.tls_handshakes_per_s_max,
+          limits.tls_handshakes_per_s_per_address_max};
+}
+
 proxy::ServerLimits server_limits(const settings::Settings& settings, std::string own_name) {
   const settings::LimitSettings& limits = settings.live.limits;
   proxy::ServerLimits server;

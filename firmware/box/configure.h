@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "firmware/ports/tls.h"
 #include "firmware/proxy/http_server.h"
 #include "firmware/proxy/proxy_world.h"
 #include "firmware/sense/engine_facts.h"
@@ -17,6 +18,7 @@ valve::Policy valve_policy(const settings::Settings& settings);
 proxy::ProxyPolicy proxy_policy(const settings::Settings& settings);
 sense::SenseTimes sense_times(const settings::Settings& settings);
 sense::ProbeTimes probe_times(const settings::Settings& settings, valve::Place place);
+ports::TlsLimits tls_limits(const settings::Settings& settings);
 proxy::ServerLimits server_limits(const settings::Settings& settings, std::string own_name);
 
 // Prices in the box's currency per token.

@@ -13,7 +13,22 @@ namespace sluice::settings {
 
 namespace {
 
+bool share_port(const std::optional<ports::Address>& a, const std::optional<ports::Address>& b) {
+  if (!a || !b || a->port != b->port || a->port == 0) return false;
+  return a->host == b->host || is_any_address(*a) || is_any_address(*b);
+}
+
 void check_listeners(const ListenSettings& listen, Report& report) {
+  if (!listen.api && !listen.tls) {
+    report.add_between("listen.tls", {"listen.api"},
+                       "is off, and listen.api too: no application could ask; write an address for "
+                       "one of them, e.g. tls: 0.0.0.0:8443");
+  }
+  if (share_port(listen.tls, listen.api)) {
+    report.add_between(
+        "listen.tls", {"listen.api"},
+        fmt::format("has the port of listen.api, {}; write another one", listen.api->port));
+  }
   if (!listen.page) return;
   if (!is_loopback(*listen.page)) {
     report.add_between(
@@ -23,12 +38,22 @@ void check_listeners(const ListenSettings& listen, Report& report) {
                     listen.page->text(), listen.page->port));
     return;
   }
-  const bool overlap = listen.page->host == listen.api.host || is_any_address(listen.api);
-  if (listen.page->port == listen.api.port && listen.api.port != 0 && overlap) {
+  for (const auto& [key, other] :
+       {std::pair{"listen.api", &listen.api}, {"listen.tls", &listen.tls}}) {
+    if (!share_port(listen.page, *other)) continue;
     report.add_between(
-        "listen.page", {"listen.api"},
-        fmt::format("has the port of listen.api, {}; write another one", listen.api.port));
+        "listen.page", {key},
+        fmt::format("has the port of {}, {}; write another one", key, (*other)->port));
   }
+}
+
+void check_tls(const TlsSettings& tls, Report& report) {
+  if (tls.certificate_file.empty() == tls.key_file.empty()) return;
+  const bool key = tls.key_file.empty();
+  report.add_between(key ? "tls.certificate_file" : "tls.key_file", {},
+                     fmt::format("stands alone; write tls.{} too, or neither: then the box makes "
+                                 "a certificate of its own",
+                                 key ? "key_file" : "certificate_file"));
 }
 
 void check_sense(const SenseSettings& sense, Report& report) {
@@ -154,6 +179,7 @@ void check_socket_path(const ListenSettings& listen, Report& report) {
 void check_between(const Settings& settings, Report& report) {
   check_listeners(settings.start.listen, report);
   check_socket_path(settings.start.listen, report);
+  check_tls(settings.live.tls, report);
   check_sense(settings.live.sense, report);
   check_levels(settings.live.service_levels, report);
   check_rates(settings, report);

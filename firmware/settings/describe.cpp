@@ -44,6 +44,21 @@ void describe_access(LiveSettings& live, Visitor& v) {
          levels);
 }
 
+void describe_tls(TlsSettings& tls, Visitor& v) {
+  v.enter(
+      {"tls", kLive,
+       "The certificate of listen.tls; without one the box makes its own, in `tls` in state_dir.",
+       "listen.tls 的证书；不写则设备自行生成，存于 state_dir 的 `tls` 中。"});
+  v.field({"certificate_file", kLive,
+           "PEM file: the box's certificate, then those of its issuers. Read again at each reload.",
+           "PEM 文件：先是设备证书，后是签发者证书。每次重新加载时重读。"},
+          text(tls.certificate_file, kPathRule));
+  v.field({"key_file", kLive, "PEM file of its private key, without a passphrase.",
+           "其私钥的 PEM 文件，不带口令。"},
+          text(tls.key_file, kKeyFileRule));
+  v.leave();
+}
+
 void describe_queue(QueueSettings& queue, Visitor& v) {
   v.enter({"queue", kLive, "Where requests wait for local compute.", "请求等待本地算力的队列。"});
   v.field(
@@ -68,9 +83,15 @@ void describe_log(LiveSettings& live, Visitor& v) {
 
 void describe_start(StartSettings& start, Visitor& v) {
   v.enter({"listen", kFixed, "Where the box can be reached.", "设备的访问入口。"});
-  v.field({"api", kFixed, "Applications ask here; 0.0.0.0 = the whole LAN may ask.",
-           "应用在此请求；0.0.0.0 = 整个局域网都可请求。"},
-          address(start.listen.api));
+  v.field({"api", kFixed,
+           "Applications ask here in plain HTTP: who listens on the LAN reads keys and prompts; "
+           "0.0.0.0 = the whole LAN may ask; off = only HTTPS.",
+           "应用在此以明文 HTTP 请求：局域网上的窃听者可读取密钥和内容；0.0.0.0 = "
+           "整个局域网都可请求；off = 仅 HTTPS。"},
+          address_or_off(start.listen.api));
+  v.field({"tls", kFixed, "Applications ask here over HTTPS; off = only plain HTTP.",
+           "应用在此以 HTTPS 请求；off = 仅明文 HTTP。"},
+          address_or_off(start.listen.tls));
   v.field({"api_half_close", kFixed,
            "A client that ends its side before the answer: leave = it has left, the request is "
            "cancelled; keep = it still gets the answer, and one that left is noticed later.",
@@ -79,7 +100,7 @@ void describe_start(StartSettings& start, Visitor& v) {
           choice(start.listen.api_half_close));
   v.field({"page", kFixed, "The page of the box, for this machine only; off = no page.",
            "设备页面，仅限本机；off = 无页面。"},
-          address_or_off(start.listen.page));
+          loopback_or_off(start.listen.page));
   v.field({"admin_socket", kFixed,
            "Local socket of the command line; without it `admin.sock` in state_dir.",
            "命令行使用的本地套接字；不写则为 state_dir 中的 `admin.sock`。"},
@@ -112,6 +133,7 @@ void describe(Settings& settings, Visitor& v) {
   describe_log(live, v);
   describe_money(settings, v);
   describe_access(live, v);
+  describe_tls(live.tls, v);
   describe_valve(live.valve, v);
   describe_queue(live.queue, v);
   describe_sense(live.sense, v);

@@ -21,6 +21,19 @@ void describe_limits(LimitSettings& limits, Visitor& v) {
            "Connections from one client address; less = one client cannot take all.",
            "单个客户端地址的连接数；越小越能防止独占。"},
           whole(limits.connections_per_address_max, 1, 100000));
+  v.field({"tls_handshake_ms_max", kLive,
+           "Longest time for a TLS handshake; cuts off who connects and says nothing.",
+           "TLS 握手的最长时间；切断只连接不发送的客户端。"},
+          milliseconds(limits.tls_handshake_max, 100, 600000));
+  v.field({"tls_handshakes_per_second_max", kLive,
+           "TLS handshakes per second, of all clients; each takes about 2.5 ms from all else. "
+           "Connections beyond it are closed at once.",
+           "每秒 TLS 握手总数；每次约占用 2.5 毫秒。超出的连接立即关闭。"},
+          whole(limits.tls_handshakes_per_s_max, 1, 10000));
+  v.field({"tls_handshakes_per_second_per_address_max", kLive,
+           "The same for one client address; less = one client cannot take all.",
+           "单个客户端地址每秒的 TLS 握手数；越小越能防止独占。"},
+          whole(limits.tls_handshakes_per_s_per_address_max, 1, 10000));
   v.field({"head_ms_max", kLive, "Longest time for a request's head; cuts off slow senders.",
            "接收请求头的最长时间；切断过慢的发送方。"},
           milliseconds(limits.head_max, 100, 600000));

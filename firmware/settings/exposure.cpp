@@ -9,20 +9,58 @@ namespace sluice::settings {
 
 namespace {
 
-std::string api_line(const Settings& settings) {
-  const ports::Address& api = settings.start.listen.api;
-  const bool here = is_loopback(api);
-  const std::string who = here                  ? "programs on this machine only"
-                          : is_any_address(api) ? "every host that can reach this machine"
-                                                : "every host that can reach " + api.host;
+std::string who_reaches(const ports::Address& address) {
+  if (is_loopback(address)) return "programs on this machine only";
+  if (is_any_address(address)) return "every host that can reach this machine";
+  return "every host that can reach " + address.host;
+}
+
+// How applications get in at one address, and what they must show.
+std::string entrance_line(const Settings& settings, const char* key,
+                          const ports::Address& address) {
   if (settings.live.access.require_key) {
     return fmt::format(
-        "listen.api {}: open to {}; an API key is required, but for "
-        "/metrics, /healthz and /readyz",
-        api.text(), who);
+        "{} {}: open to {}; an API key is required, but for /metrics, /healthz and "
+        "/readyz",
+        key, address.text(), who_reaches(address));
   }
-  return fmt::format("{}listen.api {}: open to {}, without an API key (access.require_key: false)",
-                     here ? "" : "warning: ", api.text(), who);
+  return fmt::format("{}{} {}: open to {}, without an API key (access.require_key: false)",
+                     is_loopback(address) ? "" : "warning: ", key, address.text(),
+                     who_reaches(address));
+}
+
+void add_api(const Settings& settings, std::vector<std::string>& lines) {
+  const ListenSettings& listen = settings.start.listen;
+  if (!listen.api) {
+    lines.push_back("listen.api off: nobody asks in plain HTTP");
+    return;
+  }
+  lines.push_back(entrance_line(settings, "listen.api", *listen.api));
+  if (is_loopback(*listen.api)) return;
+  lines.push_back(
+      fmt::format("warning: listen.api {} is plain HTTP: API keys and prompts are readable on the "
+                  "LAN; {}",
+                  listen.api->text(),
+                  listen.tls ? "set listen.api: off to close it; HTTPS is at listen.tls"
+                             : "set listen.tls: 0.0.0.0:8443 for HTTPS, and listen.api: off"));
+}
+
+void add_tls(const Settings& settings, std::vector<std::string>& lines) {
+  const std::optional<ports::Address>& at = settings.start.listen.tls;
+  if (!at) {
+    lines.push_back("listen.tls off: there is no HTTPS");
+    return;
+  }
+  lines.push_back(entrance_line(settings, "listen.tls", *at));
+  const std::string& own = settings.live.tls.certificate_file;
+  if (!own.empty()) {
+    lines.push_back("listen.tls: HTTPS with the certificate in " + own);
+    return;
+  }
+  lines.push_back(
+      fmt::format("listen.tls: HTTPS with a certificate that the box signs itself; give "
+                  "{}/tls/certificate.pem to the clients, or set tls.certificate_file",
+                  settings.start.state_dir));
 }
 
 std::string hosts_line(const std::vector<std::string>& more) {
@@ -80,7 +118,8 @@ void add_node(const NodeSettings& node, std::vector<std::string>& lines) {
 
 std::vector<std::string> describe_exposure(const Settings& settings) {
   std::vector<std::string> lines;
-  lines.push_back(api_line(settings));
+  add_api(settings, lines);
+  add_tls(settings, lines);
   lines.push_back(page_line(settings.start));
   lines.push_back(hosts_line(settings.live.access.hosts));
   lines.push_back(fmt::format("listen.admin_socket {}: open to local users of the service's group",

@@ -66,7 +66,10 @@ std::optional<Enum> from_text(std::string_view text) {
 // ---- Fixed: a change needs a restart ----
 
 struct ListenSettings {
-  ports::Address api{"0.0.0.0", 8080, ""};  // applications; all addresses = the whole LAN may ask
+  std::optional<ports::Address> api =
+      ports::Address{"0.0.0.0", 8080, ""};  // applications; all addresses = the whole LAN may ask
+  std::optional<ports::Address> tls =
+      ports::Address{"0.0.0.0", 8443, ""};      // the same over HTTPS; at least one of both
   HalfClose api_half_close = HalfClose::leave;  // keep: one that left is noticed later
   std::optional<ports::Address> page =
       ports::Address{"127.0.0.1", 8081, ""};  // the page; loopback only; none = no page
@@ -88,6 +91,13 @@ struct AccessSettings {
   bool require_key = true;         // off: everybody who reaches listen.api may spend
   std::vector<std::string> hosts;  // further names of the box; "*" = no defence against rebinding
   bool operator==(const AccessSettings&) const = default;
+};
+
+// Both or none; none = the box makes a certificate of its own.
+struct TlsSettings {
+  std::string certificate_file;  // PEM; the box's own first, then those of its issuers
+  std::string key_file;          // PEM, without a passphrase
+  bool operator==(const TlsSettings&) const = default;
 };
 
 struct ServiceLevel {
@@ -137,11 +147,14 @@ struct BreakerSettings {
 };
 
 struct LimitSettings {
-  Bytes body_max{16777216};                         // one request; memory for each one being read
-  int64_t connections_max = 4096;                   // of one listener; descriptors and memory
-  int64_t connections_per_address_max = 1024;       // one client address may hold so many
-  Duration head_max = Duration::ms(10000);          // slow heads are cut off
-  Duration idle_max = Duration::ms(75000);          // idle client connections are closed
+  Bytes body_max{16777216};                           // one request; memory for each one being read
+  int64_t connections_max = 4096;                     // of one listener; descriptors and memory
+  int64_t connections_per_address_max = 1024;         // one client address may hold so many
+  Duration tls_handshake_max = Duration::ms(10000);   // slow handshakes are cut off
+  int64_t tls_handshakes_per_s_max = 100;             // more: bursts connect faster, stalls streams
+  int64_t tls_handshakes_per_s_per_address_max = 50;  // less: one client cannot take all
+  Duration head_max = Duration::ms(10000);            // slow heads are cut off
+  Duration idle_max = Duration::ms(75000);            // idle client connections are closed
   int64_t requests_per_connection_max = 1000;       // more: a client stays longer on one connection
   Bytes body_per_s_min{100};                        // more: slow senders are cut off sooner
   Duration body_slow_max = Duration::ms(30000);     // how long a body may be slower than that
@@ -212,6 +225,7 @@ struct LiveSettings {
   LogLevel log_level = LogLevel::info;
   std::map<Currency, double> exchange_rates;  // box currency per unit
   AccessSettings access;
+  TlsSettings tls;
   std::vector<ServiceLevel> service_levels;  // after loading one is named "default"
   ValveSettings valve;
   QueueSettings queue;

@@ -173,19 +173,22 @@ Value currency_value(std::function<std::string()> get, std::function<void(Curren
   return value;
 }
 
-Value address_value(std::string write, std::function<std::string()> get,
-                    std::function<void(ports::Address)> set) {
+Value optional_address(const std::string& write, std::optional<ports::Address>& field) {
   Value value;
-  value.allowed_en = "address:port";
-  value.allowed_zh = "地址:端口";
-  value.take = [write, set](const ConfigNode& node, Faults& faults) {
+  value.allowed_en = "address:port, or `off`";
+  value.allowed_zh = "地址:端口，或 `off`";
+  value.take = [write, &field](const ConfigNode& node, Faults& faults) {
     const std::string* text = scalar_of(node, write, faults);
     if (text == nullptr) return;
-    if (const auto read = parse_listen_address(*text)) return set(*read);
+    if (*text == "off") return field.reset();
+    if (const auto read = parse_listen_address(*text)) {
+      field = *read;
+      return;
+    }
     faults.push_back(
         {&node, "", fmt::format("{} is not an address and port; {}", quoted(*text), write)});
   };
-  value.show = [get] { return shown(get()); };
+  value.show = [&field] { return shown(field ? field->text() : std::string("off")); };
   return value;
 }
 
@@ -324,26 +327,14 @@ Value texts(std::vector<std::string>& field, const TextRule& rule) {
   return value;
 }
 
-Value address(ports::Address& field) {
-  return address_value(
-      "write numbers, e.g. 0.0.0.0:8080 or [::]:8080", [&field] { return field.text(); },
-      [&field](ports::Address read) { field = std::move(read); });
+Value address_or_off(std::optional<ports::Address>& field) {
+  return optional_address("write numbers, e.g. 0.0.0.0:8080 or [::]:8080, or off", field);
 }
 
-Value address_or_off(std::optional<ports::Address>& field) {
-  Value value = address_value(
-      "write numbers, e.g. 127.0.0.1:8081 or [::1]:8081, or off",
-      [&field] { return field ? field->text() : std::string("off"); },
-      [&field](ports::Address read) { field = std::move(read); });
+Value loopback_or_off(std::optional<ports::Address>& field) {
+  Value value = optional_address("write numbers, e.g. 127.0.0.1:8081 or [::1]:8081, or off", field);
   value.allowed_en = "loopback address:port, or `off`";
   value.allowed_zh = "本机回环地址:端口，或 `off`";
-  value.take = [take = value.take, &field](const ConfigNode& node, Faults& faults) {
-    if (node.kind == ConfigNode::Kind::scalar && node.scalar == "off") {
-      field.reset();
-      return;
-    }
-    take(node, faults);
-  };
   return value;
 }
 

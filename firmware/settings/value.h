@@ -52,8 +52,8 @@ Value number(double& field, double least, double most);
 Value money(Money& field, double most);  // >= 0
 Value text(std::string& field, const TextRule& rule);
 Value texts(std::vector<std::string>& field, const TextRule& rule);
-Value address(ports::Address& field);
 Value address_or_off(std::optional<ports::Address>& field);
+Value loopback_or_off(std::optional<ports::Address>& field);  // who checks it: cross_checks
 Value currency(Currency& field);
 Value currency(std::optional<Currency>& field);
 Value rates(std::map<Currency, double>& field);

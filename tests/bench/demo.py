@@ -119,7 +119,7 @@ class Demo:
         self.key_file.touch(0o600)
         self.key_file.write_text(key.stdout)
         ready = self.processes.start("sluiced", [*sluiced, "serve"],
-                                     r"api=(\S+) page=(\S+) admin=(\S+)")
+                                     r"api=(\S+) tls=off page=(\S+) admin=(\S+)")
         self.api, self.page = "http://" + ready[1], "http://" + ready[2]
         self.box = Box(ready[3])
         self.box.wait_until_up(3)

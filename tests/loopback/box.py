@@ -12,12 +12,12 @@ import subprocess
 import programs
 from programs import Program, ask, ask_on, patience, wait_until
 
-READY = re.compile(r"^sluiced ready api=(\S+) page=(\S+) admin=(\S+)$")
+READY = re.compile(r"^sluiced ready api=(\S+) tls=(\S+) page=(\S+) admin=(\S+)$")
 SAMPLE = re.compile(r"^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)$")
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
 SETTINGS = {
-    "listen": {"api": "127.0.0.1:0", "page": "127.0.0.1:0"},
+    "listen": {"api": "127.0.0.1:0", "tls": "off", "page": "127.0.0.1:0"},
     "sense": {"scrape_ms": 100, "scrape_timeout_ms": 80, "lease_ms": 300, "probe_ms": 300,
               "learn_ms": 50, "window_ms": 2000},
     "breaker": {"failures": 5, "open_ms": 300, "slow_start_ms": 500},
@@ -50,7 +50,7 @@ class Box(Program):
         self.folder = world.folder
         self.state = world.folder / "state"
         self.config = world.folder / "sluice.yaml"
-        self.api = self.page = self.admin = None
+        self.api = self.tls = self.page = self.admin = None
         self.key = None
         self.settings = merged(SETTINGS, {"state_dir": str(self.state), "nodes": nodes})
         self.settings = merged(self.settings, settings)
@@ -66,12 +66,12 @@ class Box(Program):
         super().start()
         found = READY.match(self.first_line(20))
         assert found, self.out.read_text()
-        self.api, self.page, self.admin = found.groups()
+        self.api, self.tls, self.page, self.admin = found.groups()
         return self
 
     def start_again(self):
         """On the same API port, as a restarted service."""
-        self.settings["listen"] = {"api": self.api, "page": self.page}
+        self.settings["listen"] = {"api": self.api, "tls": self.tls, "page": self.page}
         self.write_settings()
         return self.start()
 

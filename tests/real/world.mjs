@@ -88,6 +88,7 @@ export class World {
 const settings = (world, level) => `\
 listen:
   api: 127.0.0.1:0
+  tls: "off"
   page: "off"
   admin_socket: ${world.socket}
 state_dir: ${world.folder}/state

@@ -25,7 +25,7 @@ std::string with(std::string_view node, std::string_view lines) {
 
 TEST_CASE("load: an empty file gives the defaults") {
   const Settings settings = good("");
-  CHECK(settings.start.listen.api.text() == "0.0.0.0:8080");
+  CHECK(settings.start.listen.api->text() == "0.0.0.0:8080");
   REQUIRE(settings.start.listen.page.has_value());
   CHECK(settings.start.listen.page->text() == "127.0.0.1:8081");
   CHECK(settings.start.listen.admin_socket == "/var/lib/sluice/admin.sock");
@@ -53,7 +53,7 @@ TEST_CASE("load: every kind of value is read") {
       "valve: {overflow: off, carbon_price_per_kg: 0.08, expected_output_tokens: 99}\n"
       "limits: {body_bytes_max: 2048}\n"
       "locked: [valve, nodes.a]\n");
-  CHECK(settings.start.listen.api.text() == "[::]:80");
+  CHECK(settings.start.listen.api->text() == "[::]:80");
   CHECK_FALSE(settings.start.listen.page.has_value());
   CHECK(settings.start.listen.admin_socket == "/srv/s/admin.sock");
   CHECK(settings.live.log_level == LogLevel::debug);
@@ -148,7 +148,7 @@ TEST_CASE("load: several problems are told together, in the order of the file") 
   CHECK(settings.error().text ==
         "sluice.yaml:1: valve.overflow: \"on\" is not one of the choices; write auto\n"
         "sluice.yaml:2: listen.api: \"x\" is not an address and port; write numbers, e.g. "
-        "0.0.0.0:8080 or [::]:8080\n"
+        "0.0.0.0:8080 or [::]:8080, or off\n"
         "sluice.yaml:3: sense.scrap_ms: is not a known key; did you mean \"scrape_ms\"?");
 }
 

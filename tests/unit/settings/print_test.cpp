@@ -116,13 +116,13 @@ TEST_CASE("describe: every field has help in English and Chinese") {
   Settings settings;
   Census census;
   describe(settings, census);
-  CHECK(census.fields == 78);
+  CHECK(census.fields == 84);
 }
 
 TEST_CASE("describe: the keys that differ are found, elements by name") {
   const Settings before = settings_of(kFull);
   Settings after = before;
-  after.start.listen.api.port = 9;
+  after.start.listen.api->port = 9;
   after.live.valve.overflow = Mode::off;
   after.live.nodes[0].enabled = false;
   after.live.nodes.pop_back();
@@ -159,10 +159,11 @@ TEST_CASE("example: it loads with all its commented lines switched on, too") {
     const size_t mark = line.find("# ");
     const std::string rest = mark == std::string::npos ? "" : line.substr(mark + 2);
     const size_t colon = rest.find_first_of(":");
-    const bool setting = mark != std::string::npos && mark == line.find_first_not_of(' ') &&
-                         (rest.rfind("- name:", 0) == 0 || rest.rfind("  ", 0) == 0 ||
-                          rest.rfind("exchange_rates:", 0) == 0 || rest.rfind("locked:", 0) == 0) &&
-                         colon != std::string::npos && rest.rfind("    sluiced", 0) != 0;
+    const bool setting =
+        mark != std::string::npos && mark == line.find_first_not_of(' ') &&
+        (rest.rfind("- name:", 0) == 0 || rest.rfind("  ", 0) == 0 || rest.rfind("tls:", 0) == 0 ||
+         rest.rfind("exchange_rates:", 0) == 0 || rest.rfind("locked:", 0) == 0) &&
+        colon != std::string::npos && rest.rfind("    sluiced", 0) != 0;
     yaml += (setting ? line.substr(0, mark) + rest : line) + "\n";
   }
   const Settings settings = settings_of(yaml);
@@ -170,6 +171,8 @@ TEST_CASE("example: it loads with all its commented lines switched on, too") {
   CHECK(settings.live.nodes[1].place == Place::cloud);
   CHECK(settings.live.nodes[1].credential->file == "/etc/sluice/keys/cloud-1.key");
   CHECK(settings.live.nodes[1].models.at(0).upstream == "Qwen/Qwen2.5-7B-Instruct");
+  CHECK(settings.live.tls.certificate_file == "/etc/sluice/tls/certificate.pem");
+  CHECK(settings.live.tls.key_file == "/etc/sluice/tls/key.pem");
   CHECK(settings.live.exchange_rates.size() == 1);
   CHECK(settings.locked.size() == 2);
 }
@@ -179,6 +182,12 @@ TEST_CASE("exposure: who can reach what is told") {
         std::vector<std::string>{
             "listen.api 0.0.0.0:8080: open to every host that can reach this machine; an API key "
             "is required, but for /metrics, /healthz and /readyz",
+            "warning: listen.api 0.0.0.0:8080 is plain HTTP: API keys and prompts are readable on "
+            "the LAN; set listen.api: off to close it; HTTPS is at listen.tls",
+            "listen.tls 0.0.0.0:8443: open to every host that can reach this machine; an API key "
+            "is required, but for /metrics, /healthz and /readyz",
+            "listen.tls: HTTPS with a certificate that the box signs itself; give "
+            "/var/lib/sluice/tls/certificate.pem to the clients, or set tls.certificate_file",
             "listen.page 127.0.0.1:8081: open to programs on this machine only; it only shows (no "
             "admin.token_file)",
             "access.hosts: clients may call the box by an address, by its own name, a name without "
@@ -186,7 +195,7 @@ TEST_CASE("exposure: who can reach what is told") {
             "listen.admin_socket /var/lib/sluice/admin.sock: open to local users of the service's "
             "group"});
   const auto lines = describe_exposure(
-      settings_of("listen: {api: '192.168.1.5:80', page: off}\n"
+      settings_of("listen: {api: '192.168.1.5:80', tls: off, page: off}\n"
                   "access: {require_key: false, hosts: [box.example.com, '*.example.org']}\n"
                   "nodes:\n"
                   "  - {name: far, place: cloud, url: 'http://far', credential: {env: FAR}}\n"
@@ -197,7 +206,9 @@ TEST_CASE("exposure: who can reach what is told") {
       std::vector<std::string>{
           "warning: listen.api 192.168.1.5:80: open to every host that can reach 192.168.1.5, "
           "without an API key (access.require_key: false)",
-          "listen.page off: there is no page",
+          "warning: listen.api 192.168.1.5:80 is plain HTTP: API keys and prompts are readable on "
+          "the LAN; set listen.tls: 0.0.0.0:8443 for HTTPS, and listen.api: off",
+          "listen.tls off: there is no HTTPS", "listen.page off: there is no page",
           "access.hosts: clients may call the box by an address, by its own name, a name without a "
           "dot, or one under .local .lan .internal .home.arpa, box.example.com, *.example.org; "
           "other names are answered 421",
@@ -209,4 +220,12 @@ TEST_CASE("exposure: who can reach what is told") {
           "them; write https:// if the node offers it",
           "node near (local, http://10.0.0.2:8000): receives data of the classes open, internal, "
           "home-only; no key"});
+  const auto closed = describe_exposure(
+      settings_of("listen: {api: off, tls: '127.0.0.1:8443'}\n"
+                  "tls: {certificate_file: /etc/sluice/box.pem, key_file: /etc/sluice/box.key}\n"));
+  CHECK(closed.at(0) == "listen.api off: nobody asks in plain HTTP");
+  CHECK(closed.at(1) ==
+        "listen.tls 127.0.0.1:8443: open to programs on this machine only; an API key is required, "
+        "but for /metrics, /healthz and /readyz");
+  CHECK(closed.at(2) == "listen.tls: HTTPS with the certificate in /etc/sluice/box.pem");
 }

@@ -97,7 +97,22 @@ TEST_CASE("wrong input: texts, and fields that must fit each other are told exac
        "/"},
       {"listen: {api: 8080}",
        "sluice.yaml:1: listen.api: \"8080\" is not an address and port; write numbers, e.g. "
-       "0.0.0.0:8080 or [::]:8080"},
+       "0.0.0.0:8080 or [::]:8080, or off"},
+      {"listen: {api: off, tls: off}",
+       "sluice.yaml:1: listen.tls: is off, and listen.api too: no application could ask; write an "
+       "address for one of them, e.g. tls: 0.0.0.0:8443"},
+      {"listen: {tls: 127.0.0.1:8080}",
+       "sluice.yaml:1: listen.tls: has the port of listen.api, 8080; write another one"},
+      {"listen: {page: 127.0.0.1:8443}",
+       "sluice.yaml:1: listen.page: has the port of listen.tls, 8443; write another one"},
+      {"tls: {certificate_file: /a.pem}",
+       "sluice.yaml:1: tls.certificate_file: stands alone; write tls.key_file too, or neither: "
+       "then "
+       "the box makes a certificate of its own"},
+      {"tls: {key_file: /a.key}",
+       "sluice.yaml:1: tls.key_file: stands alone; write tls.certificate_file too, or neither: "
+       "then "
+       "the box makes a certificate of its own"},
       {"listen: {page: 0.0.0.0:8081}",
        "sluice.yaml:1: listen.page: 0.0.0.0:8081 can be reached from other machines, and the page "
        "has no login; write 127.0.0.1:8081, or off"},
