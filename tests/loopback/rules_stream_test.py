@@ -3,10 +3,12 @@ Bytes pass unchanged but for the declared edits: a usage chunk that only the box
 out, an aliased model's name is the client's, comments keep a waiting stream open, and an error event
 ends a stream that broke off."""
 
+import gzip
 import json
 
 from programs import wait_until
-from scripted_engine import CUT, DONE, HANG, RESET, STREAM, Gate, chunk, event, head, stream, whole, words
+from scripted_engine import (CUT, DONE, HANG, RESET, STREAM, Gate, event, head, stream, whole,
+                             words)
 from rules_world import ASK, PLAIN, Rules
 
 USAGE = {"prompt_tokens": 5, "completion_tokens": 3, "total_tokens": 8}
@@ -316,7 +318,6 @@ class Waiting(Rules):
         self.stop_box()
 
     def test_rule_16_a_node_that_compresses_all_the_same_is_not_passed_on(self):
-        import gzip
         gpu, far = self.scripted(), self.scripted("far")
         self.box_before(gpu, far)
         packed = gzip.compress(PLAIN + DONE)

@@ -20,7 +20,7 @@ class Rules(World):
         a rule is tried again and again."""
         nodes = [{**local(engines[0]), "engine": "openai"}]
         nodes += [cloud(engine) for engine in engines[1:]]
-        self.start_box(nodes, breaker={"failures": 1000}, **settings)
+        self.start_box(nodes, **{"breaker": {"failures": 1000}, **settings})
         for engine in engines:
             self.box.wait_node(engine.name, "up")
         return engines[0]

@@ -159,13 +159,13 @@ class ScriptedEngine:
         return ""
 
     def kill(self):
-        self.listener.close()
         with self.lock:
-            for connection in self.connections:
+            for each in [self.listener, *self.connections]:
                 try:
-                    connection.shutdown(socket.SHUT_RDWR)
+                    each.shutdown(socket.SHUT_RDWR)
                 except OSError:
                     pass
+        self.listener.close()
 
     def accept(self):
         while True:
