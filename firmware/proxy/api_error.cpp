@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "firmware/ports/json.h"
+#include "firmware/upstream/messages_answer.h"
 
 namespace sluice::proxy {
 
@@ -11,33 +12,10 @@ using ports::JsonValue;
 
 namespace {
 
-constexpr int kOverloaded = 529;
-
-const char* anthropic_type(int status) {
-  switch (status) {
-    case 401:
-      return "authentication_error";
-    case 403:
-      return "permission_error";
-    case 404:
-      return "not_found_error";
-    case 413:
-      return "request_too_large";
-    case 429:
-      return "rate_limit_error";
-    case 504:
-      return "timeout_error";
-    case kOverloaded:
-      return "overloaded_error";
-    default:
-      return status < 500 || status == 501 ? "invalid_request_error" : "api_error";
-  }
-}
-
 JsonValue anthropic_error(const ApiError& error) {
   const int status = status_of(error, ErrorShape::anthropic);
-  const JsonValue inner =
-      JsonValue::object({{"type", anthropic_type(status)}, {"message", error.message}});
+  const JsonValue inner = JsonValue::object(
+      {{"type", upstream::message_error_type(status)}, {"message", error.message}});
   return JsonValue::object({{"type", "error"}, {"error", inner}});
 }
 
@@ -70,7 +48,8 @@ ErrorShape shape_at(std::string_view path) {
 }
 
 int status_of(const ApiError& error, ErrorShape shape) {
-  return shape == ErrorShape::anthropic && error.status == 503 ? kOverloaded : error.status;
+  return shape == ErrorShape::anthropic ? upstream::message_error_status(error.status)
+                                        : error.status;
 }
 
 std::string error_body(const ApiError& error, ErrorShape shape) {
