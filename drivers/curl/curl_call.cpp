@@ -80,8 +80,13 @@ size_t CurlCall::on_bytes(char* bytes, size_t size, size_t count, void* call) no
 
 size_t CurlCall::send_some(char* out, size_t size) {
   if (!has_body_to_send()) return 0;
-  const size_t part = std::min(size, spec_.body->size() - sent_);
-  std::memcpy(out, spec_.body->data() + sent_, part);
+  const Result<std::string_view> piece = spec_.body->at(sent_, body_buffer_);
+  if (!piece) {
+    own_fault_ = piece.error();
+    return CURL_READFUNC_ABORT;
+  }
+  const size_t part = std::min(size, piece->size());
+  std::memcpy(out, piece->data(), part);
   sent_ += part;
   if (sent_ == spec_.body->size() && state_ == State::sending) {
     move_to(State::waiting);

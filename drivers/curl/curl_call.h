@@ -42,7 +42,7 @@ class CurlCall final : public ports::HttpCall, private CurlActivity {
   size_t take_bytes(std::string_view bytes);
   void move_to(State next);
   void fail(Error error, bool timed_out);
-  bool has_body_to_send() const { return spec_.body != nullptr && !spec_.body->empty(); }
+  bool has_body_to_send() const { return spec_.body != nullptr && spec_.body->size() > 0; }
 
   void on_result(CURLcode code) override;
   void deliver() override;
@@ -63,7 +63,8 @@ class CurlCall final : public ports::HttpCall, private CurlActivity {
   State state_ = State::sending;
   EasyPtr easy_;  // none once ended
   std::array<char, CURL_ERROR_SIZE> note_{};
-  size_t sent_ = 0;  // bytes of the body, to libcurl
+  uint64_t sent_ = 0;        // bytes of the body, to libcurl
+  std::string body_buffer_;  // of a body that is not in memory
   bool connected_ = false;
   AnswerHead head_;
   bool head_told_ = false;

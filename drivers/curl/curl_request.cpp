@@ -45,7 +45,7 @@ long to_ms(Duration duration) {  // at least one: zero means none
 
 void set_method(CURL* easy, const HttpCallSpec& spec) {
   if (spec.body != nullptr || spec.method == "POST") {
-    const size_t size = spec.body == nullptr ? 0 : spec.body->size();
+    const uint64_t size = spec.body == nullptr ? 0 : spec.body->size();
     curl_easy_setopt(easy, CURLOPT_POST, 1L);
     curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(size));
   }

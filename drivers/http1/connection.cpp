@@ -110,24 +110,60 @@ void Http1Connection::send() {
   std::string& request = ports_.scratch;
   request.clear();
   append_request_head(spec_, &request);
-  const size_t body_size = spec_.body == nullptr ? 0 : spec_.body->size();
-  const bool joined = request.size() + body_size <= kJoinedWriteMax;
-  if (joined && body_size > 0) request.append(*spec_.body);
+  const uint64_t body_size = spec_.body == nullptr ? 0 : spec_.body->size();
+  body_sent_ = 0;
+  if (body_size > 0 && request.size() + body_size <= kJoinedWriteMax) {
+    const auto size = static_cast<size_t>(body_size);
+    Result<void> joined = ports::append_range(*spec_.body, 0, size, request);
+    if (!joined) refusal_ = joined.error();
+    body_sent_ = body_size;
+  }
   stream_->write(request);
-  if (!joined && body_size > 0) stream_->write(*spec_.body);
-  spec_.body.reset();
-  pending_seen_ = stream_->pending_bytes();
-  sent_ = pending_seen_ == 0;
   mark_ = ports_.clock.now();
   move_to(State::awaiting_head);
+  send_more();
   arm();
+}
+
+// As much of the body as the stream may hold; the rest when that has been taken. Called from
+// inside begin(), so a body that cannot be read back is told a turn later.
+void Http1Connection::send_more() {
+  size_t now_given = 0;
+  std::string buffer;
+  while (!refusal_ && spec_.body != nullptr && body_sent_ < spec_.body->size()) {
+    if (stream_->pending_bytes() >= kSendAheadMax || now_given >= kSendPerTurnMax) break;
+    const Result<std::string_view> piece = spec_.body->at(body_sent_, buffer);
+    if (!piece) {
+      refusal_ = piece.error();
+      break;
+    }
+    const std::string_view part = piece->substr(0, ports::HttpBody::kPieceMax);
+    stream_->write(part);
+    body_sent_ += part.size();
+    now_given += part.size();
+  }
+  if (spec_.body != nullptr && body_sent_ == spec_.body->size()) spec_.body.reset();
+  unsent_seen_ = unsent_bytes();
+  sent_ = unsent_seen_ == 0;
+  // Nothing is pending, so no on_drained will come.
+  if (refusal_ || (!sent_ && stream_->pending_bytes() == 0)) {
+    armed_for_ = ports_.clock.now();
+    timer_->start(Duration());
+  }
+}
+
+uint64_t Http1Connection::unsent_bytes() const {
+  const uint64_t unread = spec_.body == nullptr ? 0 : spec_.body->size() - body_sent_;
+  return unread + stream_->pending_bytes();
 }
 
 void Http1Connection::on_drained() {
   if (sent_ || state_ == State::resting || state_ == State::closed) return;
-  sent_ = true;
+  if (has_more_to_send()) send_more();
+  sent_ = unsent_bytes() == 0;
   if (state_ != State::awaiting_head) return;
   mark_ = ports_.clock.now();
+  if (!sent_) return;
   arm();
 }
 
@@ -291,8 +327,9 @@ void Http1Connection::arm() {
 }
 
 void Http1Connection::on_timer() {
-  if (state_ == State::refusing) return fail(refusal_->kind, refusal_->text);
   if (state_ == State::resting || state_ == State::closed) return;
+  if (refusal_) return fail(refusal_->kind, refusal_->text);
+  if (has_more_to_send() && state_ != State::dialing && stream_->pending_bytes() == 0) send_more();
   const Instant now = ports_.clock.now();
   const Duration total = spec_.timeouts.total;
   if (!total.is_zero() && now >= started_ + total) {
@@ -309,8 +346,8 @@ void Http1Connection::on_timer() {
 // While the request is being sent, progress counts instead of the answer's first byte.
 bool Http1Connection::send_advanced() {
   if (state_ != State::awaiting_head || sent_) return false;
-  const size_t pending = stream_->pending_bytes();
-  return pending < std::exchange(pending_seen_, pending);
+  const uint64_t unsent = unsent_bytes();
+  return unsent < std::exchange(unsent_seen_, unsent);
 }
 
 void Http1Connection::fail_late() {

@@ -25,7 +25,9 @@
 
 namespace sluice::drivers {
 
-inline constexpr size_t kJoinedWriteMax = 32 * 1024;  // head and body up to here: one write
+inline constexpr size_t kJoinedWriteMax = 32 * 1024;    // head and body up to here: one write
+inline constexpr size_t kSendAheadMax = 512 * 1024;     // of a body, not yet taken by the kernel
+inline constexpr size_t kSendPerTurnMax = 1024 * 1024;  // of a body, however fast the peer takes it
 
 // Without a connect time of its own: longer than the kernel's last retry of a TCP handshake.
 inline constexpr Duration kDialMax = Duration::seconds(150);
@@ -86,6 +88,9 @@ class Http1Connection final : private ports::ByteSink, private ports::DialSink {
   void move_to(State next);
   void adopt(ports::HttpCallSink& sink, Http1Call& call);
   void send();
+  void send_more();
+  bool has_more_to_send() const { return spec_.body != nullptr; }
+  uint64_t unsent_bytes() const;
   void deliver_fresh(std::string_view bytes);
   std::optional<size_t> deliver(std::string_view input);  // nothing: the call is over
   bool deliver_head();
@@ -116,13 +121,14 @@ class Http1Connection final : private ports::ByteSink, private ports::DialSink {
   ports::HttpCallSpec spec_;
   ports::HttpCallSink* sink_ = nullptr;
   Http1Call* call_ = nullptr;
-  std::optional<Error> refusal_;
+  std::optional<Error> refusal_;  // told a turn later
   std::unique_ptr<ports::HttpResponseParser> parser_;
-  std::string kept_;         // read, but an incomplete line: bounded by the parser's limits
-  Instant started_;          // the call
-  Instant mark_;             // begin of the stage; in the body, the last read
-  Instant armed_for_;        // when the timer fires, if it runs
-  size_t pending_seen_ = 0;  // bytes of the request not yet taken by the kernel
+  std::string kept_;          // read, but an incomplete line: bounded by the parser's limits
+  Instant started_;           // the call
+  Instant mark_;              // begin of the stage; in the body, the last read
+  Instant armed_for_;         // when the timer fires, if it runs
+  uint64_t body_sent_ = 0;    // bytes of the request's body, given to the stream
+  uint64_t unsent_seen_ = 0;  // bytes of the request not yet taken by the kernel
   int64_t body_bytes_ = 0;
   bool sent_ = false;                // the whole request has been handed to the kernel
   bool rests_after_stream_ = false;  // its last answer was one of events

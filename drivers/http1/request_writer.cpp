@@ -63,7 +63,7 @@ void append_request_head(const ports::HttpCallSpec& spec, std::string* out) {
   }
   if (states_length(spec)) {
     char digits[24];
-    const size_t length = spec.body == nullptr ? 0 : spec.body->size();
+    const uint64_t length = spec.body == nullptr ? 0 : spec.body->size();
     const auto [end, failure] = std::to_chars(digits, digits + sizeof(digits), length);
     ENSURE(failure == std::errc());
     out->append("Content-Length: ").append(digits, end).append("\r\n");

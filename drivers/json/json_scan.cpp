@@ -73,6 +73,9 @@ Result<JsonScan> scan_json_object(std::string_view text) {
       return refused(
           fmt::format("more than {} members at byte {}", kJsonMembersMax, place.key_begin));
     }
+    if (place.key_end - place.key_begin > kJsonKeyMax) {
+      return refused(fmt::format("a key is too long at byte {}", place.key_begin));
+    }
     auto key = read_key(text.substr(place.key_begin, place.key_end - place.key_begin));
     if (!key) return invalid(text);
     if (scan.find(*key) != nullptr) {

@@ -57,7 +57,7 @@ Result<AdminAnswer> ask_admin(const std::string& socket, std::string_view method
   spec.method = std::string(method);
   spec.target = std::string(target);
   if (!body.empty()) spec.fields.add("content-type", "application/json");
-  spec.body = std::make_shared<const std::string>(std::move(body));
+  spec.body = std::make_shared<ports::TextBody>(std::move(body));
   spec.timeouts.connect = kConnectMax;
   spec.timeouts.total = kTotalMax;
   spec.body_max = kAnswerMax;

@@ -30,6 +30,7 @@ Box::Box(std::string config, LoadedSettings loaded)
       loaded_(std::move(loaded)),
       log_(settings().live.log_level, log_style()),
       randoms_(drivers::system_seed()),
+      scratch_(settings().start.state_dir + "/scratch"),
       clock_(loop_),
       timers_(loop_, clock_),
       work_(loop_),
@@ -83,7 +84,7 @@ Result<void> Box::start() {
 
 Result<void> Box::take_state_folder() {
   const std::string& folder = settings().start.state_dir;
-  if (Result<void> made = files_.make_folder(folder); !made) return made;
+  if (Result<void> made = files_.make_folder(folder + "/scratch"); !made) return made;
   Result<std::unique_ptr<ports::FileLock>> lock = files_.lock(folder + "/lock");
   if (!lock) {
     return Error{lock.error().kind, "box",
@@ -142,6 +143,7 @@ void Box::apply_live() {
   serving_->decisions.set_keep(static_cast<size_t>(live.decisions.keep));
   serving_->world.policy = proxy_policy(settings());
   tls_.set_limits(tls_limits(settings()));
+  bodies_.set_bounds(body_bounds(settings()));
   proxy::ServerLimits limits = server_limits(settings(), drivers::host_name());
   const bool keeps = settings().start.listen.api_half_close == settings::HalfClose::keep;
   for (const Entrance& entrance : serving_->entrances) {

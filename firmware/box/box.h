@@ -14,6 +14,7 @@
 #include "drivers/os/calendar.h"
 #include "drivers/os/files.h"
 #include "drivers/os/random.h"
+#include "drivers/os/scratch_files.h"
 #include "drivers/sqlite/sqlite_store.h"
 #include "drivers/uv/clock.h"
 #include "drivers/uv/dialer.h"
@@ -29,6 +30,7 @@
 #include "firmware/identity/key_store.h"
 #include "firmware/meter/meter.h"
 #include "firmware/proxy/api_front.h"
+#include "firmware/proxy/body_room.h"
 #include "firmware/proxy/http_server.h"
 #include "firmware/proxy/waiting_room.h"
 #include "firmware/sense/senses.h"
@@ -90,6 +92,8 @@ class Box : public web::BoxCommands {
   drivers::OsCalendar calendar_;
   drivers::OsSecrets secrets_;
   drivers::OsRandomStreams randoms_;
+  drivers::OsScratchFiles scratch_;
+  proxy::BodyRoom bodies_;
   drivers::UvLoop loop_;
   drivers::UvClock clock_;
   drivers::UvTimers timers_;

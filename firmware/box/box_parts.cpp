@@ -41,6 +41,8 @@ Box::Serving::Serving(Box& box, std::string admin_token)
             box.room_,
             decisions,
             box.limits_,
+            box.bodies_,
+            box.scratch_,
             box.log_,
             proxy_policy(box.settings()),
             {}},

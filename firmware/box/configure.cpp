@@ -51,13 +51,18 @@ proxy::ProxyPolicy proxy_policy(const settings::Settings& settings) {
   }
   policy.admission.deadline = live.limits.request_max;
   policy.valve = valve_policy(settings);
-  policy.body_max = live.limits.body_max;
   policy.request_max = live.limits.request_max;
   policy.stream_idle_max = live.limits.stream_idle_max;
   policy.connect_max = live.limits.connect_max;
   policy.queue_wait_max = live.queue.wait_max;
   policy.keepalive_comment = live.limits.keepalive_comment;
   return policy;
+}
+
+proxy::BodyBounds body_bounds(const settings::Settings& settings) {
+  const settings::LimitSettings& limits = settings.live.limits;
+  return {limits.body_max, limits.body_memory_max, limits.bodies_memory_max,
+          limits.bodies_per_key_max, limits.bodies_max};
 }
 
 sense::SenseTimes sense_times(const settings::Settings& settings) {

@@ -10,6 +10,7 @@
 #include "firmware/base/result.h"
 #include "firmware/base/time.h"
 #include "firmware/base/units.h"
+#include "firmware/ports/http_body.h"
 #include "firmware/ports/http_message.h"
 #include "firmware/ports/streams.h"
 
@@ -41,9 +42,9 @@ struct HttpTimeouts {  // four different things; zero = none
 struct HttpCallSpec {
   HttpOrigin origin;
   std::string method = "POST";
-  std::string target;                       // full, base_path included
-  HttpFields fields;                        // without Host, Content-Length, Connection
-  std::shared_ptr<const std::string> body;  // may be null
+  std::string target;                    // full, base_path included
+  HttpFields fields;                     // without Host, Content-Length, Connection
+  std::shared_ptr<const HttpBody> body;  // may be null
   HttpTimeouts timeouts;
   Bytes body_max{0};              // of the answer; zero = no bound (streams)
   bool fresh_connection = false;  // never reuse: use it after a reused one failed

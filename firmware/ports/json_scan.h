@@ -29,6 +29,7 @@ struct JsonScan {
 };
 
 inline constexpr size_t kJsonMembersMax = 256;
+inline constexpr size_t kJsonKeyMax = 4096;  // bytes of a top-level key as it is written
 
 // The whole text is checked to be one valid JSON object. Errors: refused, with what is wrong and
 // the byte offset: not an object, duplicate top-level key, too deep, too many members, not UTF-8.

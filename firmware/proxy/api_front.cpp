@@ -85,7 +85,7 @@ std::unique_ptr<ports::HttpActivity> ApiFront::open_exchange(const ports::HttpRe
   const ErrorShape shape = shape_of(endpoint);
   if (const auto* error = std::get_if<ApiError>(&admitted)) return refuse(answer, *error, shape);
   Tenant tenant = std::get<Tenant>(std::move(admitted));
-  const uint64_t body_max = static_cast<uint64_t>(world_.policy.body_max.count);
+  const uint64_t body_max = static_cast<uint64_t>(world_.bodies.bounds().body_max.count);
   if (head.content_length && *head.content_length > body_max) {
     return refuse(answer,
                   {413,

@@ -23,7 +23,7 @@ struct AttemptOrder {
   const valve::Ask& ask;
   const Tenant& tenant;
   const upstream::RequestBody& body;
-  const std::shared_ptr<const std::string>& bytes;
+  const std::shared_ptr<const ports::HttpBody>& bytes;
   const ports::HttpFields& client_fields;
   const std::string& request_id;
   upstream::Endpoint endpoint;

@@ -15,8 +15,11 @@ namespace {
 constexpr std::string_view kComment = ": waiting\n\n";
 constexpr Duration kHoldRetryAfter = Duration::seconds(5);
 
-ApiError bad_request(std::string message) {
-  return {400, "invalid_request_error", "invalid_request", std::move(message), {}, false};
+ApiError unreadable(const Error& error) {
+  if (error.kind != ErrorKind::refused) {
+    return body_error(KeptBody::Refusal::disk_failed, BodyBounds());
+  }
+  return {400, "invalid_request_error", "invalid_request", error.text, {}, false};
 }
 
 // Requests of one kind may go to the same nodes under the same promise.
@@ -36,11 +39,10 @@ Exchange::Exchange(ProxyWorld& world, Tenant tenant, const ports::HttpRequestHea
       answer_(answer),
       id_(world.random.next() >> 1),
       request_id_(fmt::format("req-{:016x}", id_)),
-      arrived_(world.clock.now()) {
-  if (head.content_length) {
-    body_text_.reserve(std::min<uint64_t>(*head.content_length,
-                                          static_cast<uint64_t>(world.policy.body_max.count)));
-  }
+      arrived_(world.clock.now()),
+      arriving_(std::make_shared<KeptBody>(world.bodies, world.scratch, tenant_.key)),
+      reader_(endpoint) {
+  if (head.content_length) arriving_->expect(*head.content_length);
 }
 
 Exchange::~Exchange() {
@@ -57,33 +59,19 @@ void Exchange::move_to(State state) {
 
 void Exchange::on_body(std::string_view bytes) {
   if (state_ != State::reading) return;
-  const auto room = static_cast<size_t>(world_.policy.body_max.count);
-  if (body_text_.size() + bytes.size() > room) {
-    return fail(
-        {413,
-         "invalid_request_error",
-         "request_too_large",
-         fmt::format("the request's body is larger than {} bytes, the limit of this box", room),
-         {},
-         false});
+  if (const auto refusal = arriving_->append(bytes)) {
+    return fail(body_error(*refusal, world_.bodies.bounds()));
   }
-  const auto size = static_cast<int64_t>(bytes.size());
-  if (world_.bodies.count + size > kBodiesMax.count) {
-    return fail({503, "server_error", "too_many_bodies",
-                 "the box keeps as many request bodies as it can; try again later", kHoldRetryAfter,
-                 true});
-  }
-  world_.bodies.count += size;
-  body_counted_.count += size;
-  body_text_.append(bytes);
+  if (arriving_->is_in_memory()) return;
+  if (const Result<void> read = reader_.advance(*arriving_); !read) fail(unreadable(read.error()));
 }
 
 void Exchange::on_body_end() {
   if (state_ != State::reading) return;
-  Result<upstream::RequestBody> read = upstream::read_request_body(body_text_, endpoint_);
-  if (!read) return fail(bad_request(read.error().text));
+  Result<upstream::RequestBody> read = reader_.finish(*arriving_);
+  if (!read) return fail(unreadable(read.error()));
   read_ = std::move(*read);
-  body_ = std::make_shared<const std::string>(std::move(body_text_));
+  body_ = std::exchange(arriving_, nullptr);
   auto ask = make_ask(world_, tenant_, {endpoint_, read_, id_, arrived_});
   if (const auto* error = std::get_if<ApiError>(&ask)) return fail(*error);
   ask_ = std::get<valve::Ask>(std::move(ask));
@@ -231,6 +219,7 @@ void Exchange::on_attempt_body(std::string_view bytes) {
   if (state_ == State::done || cannot_pass()) return;
   if (state_ == State::sending) {
     move_to(State::passing);
+    body_.reset();  // no other attempt follows
     if (!committed_) {
       const bool stream = attempt_->is_event_stream();
       ports::HttpFields fields = answer_fields(node_head_.fields, stream);
@@ -340,7 +329,8 @@ void Exchange::on_client_gone() {
 void Exchange::leave() {
   if (!inside_) return;
   inside_ = false;
-  world_.bodies.count -= body_counted_.count;
+  arriving_.reset();
+  body_.reset();
   world_.room.leave(id_);
   if (quiet_) quiet_->stop();
   world_.limits.correct_tokens(tenant_.key, tenant_.limits, estimated_, used_);

@@ -17,6 +17,7 @@
 
 #include "firmware/ports/http_service.h"
 #include "firmware/proxy/attempt_run.h"
+#include "firmware/proxy/kept_body.h"
 #include "firmware/proxy/proxy_world.h"
 
 namespace sluice::proxy {
@@ -71,9 +72,9 @@ class Exchange : public ports::HttpActivity, public AttemptSink, public Waiter {
 
   // Changes.
   State state_ = State::reading;
-  std::string body_text_;
-  Bytes body_counted_{0};  // in ProxyWorld::bodies
-  std::shared_ptr<const std::string> body_;
+  std::shared_ptr<KeptBody> arriving_;           // until its end
+  upstream::RequestReader reader_;               // of it
+  std::shared_ptr<const ports::HttpBody> body_;  // until an answer's first byte has been passed on
   upstream::RequestBody read_;
   valve::Ask ask_;
   Tokens estimated_;  // taken from the key's tokens per minute

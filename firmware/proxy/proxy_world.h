@@ -15,8 +15,10 @@
 #include "firmware/ports/clock.h"
 #include "firmware/ports/http_client.h"
 #include "firmware/ports/random.h"
+#include "firmware/ports/scratch.h"
 #include "firmware/ports/timers.h"
 #include "firmware/proxy/admission.h"
+#include "firmware/proxy/body_room.h"
 #include "firmware/proxy/decision_log.h"
 #include "firmware/proxy/rate_limit.h"
 #include "firmware/proxy/waiting_room.h"
@@ -30,7 +32,6 @@ namespace sluice::proxy {
 struct ProxyPolicy {
   AdmissionPolicy admission;
   valve::Policy valve;
-  Bytes body_max{16 * 1024 * 1024};
   Duration request_max = Duration::seconds(600);
   Duration stream_idle_max = Duration::seconds(120);
   Duration connect_max = Duration::seconds(5);
@@ -47,9 +48,6 @@ struct NodeAccess {
   Callback on_use;                      // whoever observes the node hears that it is in use
 };
 
-// Request bodies that are kept at one time, of all exchanges together.
-inline constexpr Bytes kBodiesMax{512 * 1024 * 1024};
-
 struct ProxyWorld {
   ports::Clock& clock;
   ports::Calendar& calendar;
@@ -61,10 +59,11 @@ struct ProxyWorld {
   WaitingRoom& room;
   DecisionLog& decisions;
   RateLimit& limits;
+  BodyRoom& bodies;  // these two outlive the clients of the nodes too
+  ports::ScratchFiles& scratch;
   Log& log;
   ProxyPolicy policy;
   std::map<valve::NodeId, NodeAccess> nodes;
-  Bytes bodies{0};  // kept now
 };
 
 }  // namespace sluice::proxy

@@ -72,6 +72,23 @@ void check_sense(const SenseSettings& sense, Report& report) {
   }
 }
 
+void check_bodies(const LimitSettings& limits, Report& report) {
+  if (limits.body_max > limits.bodies_per_key_max) {
+    report.add_between(
+        "limits.bodies_per_key_bytes_max", {"limits.body_bytes_max"},
+        fmt::format("{} is less than limits.body_bytes_max, {}: the largest body could never be "
+                    "sent; write at least that",
+                    limits.bodies_per_key_max.count, limits.body_max.count));
+  }
+  if (limits.bodies_per_key_max > limits.bodies_max) {
+    report.add_between(
+        "limits.bodies_bytes_max", {"limits.bodies_per_key_bytes_max"},
+        fmt::format("{} is less than limits.bodies_per_key_bytes_max, {}: one key could fill the "
+                    "box; write at least that",
+                    limits.bodies_max.count, limits.bodies_per_key_max.count));
+  }
+}
+
 void check_levels(const std::vector<ServiceLevel>& levels, Report& report) {
   std::map<std::string_view, size_t> seen;
   for (size_t i = 0; i < levels.size(); ++i) {
@@ -180,6 +197,7 @@ void check_between(const Settings& settings, Report& report) {
   check_listeners(settings.start.listen, report);
   check_socket_path(settings.start.listen, report);
   check_tls(settings.live.tls, report);
+  check_bodies(settings.live.limits, report);
   check_sense(settings.live.sense, report);
   check_levels(settings.live.service_levels, report);
   check_rates(settings, report);

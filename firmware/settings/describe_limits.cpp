@@ -7,13 +7,33 @@ namespace {
 constexpr When kLive = When::live;
 constexpr int64_t kHourMs = 3600000;
 constexpr int64_t kDayMs = 24 * kHourMs;
+constexpr int64_t kGiB = int64_t{1024} * 1024 * 1024;
+
+void describe_bodies(LimitSettings& limits, Visitor& v) {
+  v.field({"body_bytes_max", kLive, "Largest request body.", "单个请求正文的上限。"},
+          bytes(limits.body_max, 1024, kGiB));
+  v.field(
+      {"body_memory_bytes_max", kLive,
+       "Up to this size a request's body is kept in memory, a larger one in a file without name.",
+       "不超过此大小的请求正文保存在内存中，更大的保存在无名文件中。"},
+      bytes(limits.body_memory_max, 0, kGiB));
+  v.field({"bodies_memory_bytes_max", kLive,
+           "Memory for all request bodies together; beyond it small ones go to disk too.",
+           "全部请求正文占用的内存；超过后小的也写入磁盘。"},
+          bytes(limits.bodies_memory_max, 0, 64 * kGiB));
+  v.field({"bodies_per_key_bytes_max", kLive,
+           "Bodies kept for one key at a time; less = one key cannot fill the box.",
+           "单个密钥同时保留的请求正文；越小越能防止独占。"},
+          bytes(limits.bodies_per_key_max, 1024, 1024 * kGiB));
+  v.field({"bodies_bytes_max", kLive, "Bodies kept at a time in all; memory and disk.",
+           "同时保留的全部请求正文；占用内存和磁盘。"},
+          bytes(limits.bodies_max, 1024, 1024 * kGiB));
+}
 }  // namespace
 
 void describe_limits(LimitSettings& limits, Visitor& v) {
   v.enter({"limits", kLive, "Bounds that keep the box alive.", "保护设备的上限。"});
-  v.field({"body_bytes_max", kLive, "Largest request body; memory for each one being read.",
-           "请求正文的上限；每个读取中的请求占用内存。"},
-          bytes(limits.body_max, 1024, 1073741824));
+  describe_bodies(limits, v);
   v.field({"connections_max", kLive, "Client connections at a time; memory and descriptors.",
            "同时的客户端连接数；占用内存和描述符。"},
           whole(limits.connections_max, 1, 100000));

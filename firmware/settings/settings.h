@@ -147,7 +147,11 @@ struct BreakerSettings {
 };
 
 struct LimitSettings {
-  Bytes body_max{16777216};                           // one request; memory for each one being read
+  Bytes body_max{104857600};                          // one request
+  Bytes body_memory_max{1048576};                     // of one request in memory, the rest on disk
+  Bytes bodies_memory_max{134217728};                 // of all requests in memory
+  Bytes bodies_per_key_max{536870912};                // kept for one key; memory and disk
+  Bytes bodies_max{1073741824};                       // kept for all; memory and disk
   int64_t connections_max = 4096;                     // of one listener; descriptors and memory
   int64_t connections_per_address_max = 1024;         // one client address may hold so many
   Duration tls_handshake_max = Duration::ms(10000);   // slow handshakes are cut off

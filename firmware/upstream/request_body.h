@@ -5,10 +5,11 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 
 #include "firmware/base/result.h"
 #include "firmware/base/units.h"
+#include "firmware/ports/http_body.h"
+#include "firmware/ports/json_stream_scan.h"
 #include "firmware/upstream/node_target.h"
 
 namespace sluice::upstream {
@@ -26,16 +27,34 @@ struct RequestBody {
   size_t model_size = 0;
   size_t options_begin = 0;  // stream_options' value; size 0 = absent
   size_t options_size = 0;
+  std::string options;  // its text
   size_t close_brace = 0;
 };
 
-// Errors: refused, with the text for the client.
-Result<RequestBody> read_request_body(std::string_view body, Endpoint endpoint);
+// Finds it all while the body arrives: a body that is not held in memory is looked at piece by
+// piece, others once, at their end.
+// A value. Order: advance() as the body grows, if only now and then; finish() once.
+class RequestReader {
+ public:
+  explicit RequestReader(Endpoint endpoint) : endpoint_(endpoint) {}
 
-// The body for a node that calls the model `upstream_model`. Shares `body` if nothing changes.
-std::shared_ptr<const std::string> body_for_node(const std::shared_ptr<const std::string>& body,
-                                                 const RequestBody& read,
-                                                 const std::string& upstream_model,
-                                                 bool ask_for_usage);
+  // `so_far`: the same body each time. Errors: as finish(), as soon as it is known.
+  Result<void> advance(const ports::HttpBody& so_far);
+  // Errors: refused, with the text for the client; broken as above.
+  Result<RequestBody> finish(const ports::HttpBody& whole);
+
+ private:
+  Result<ports::JsonScan> scan(const ports::HttpBody& whole);
+
+  Endpoint endpoint_;
+  uint64_t scanned_ = 0;
+  std::string buffer_;
+  std::optional<ports::JsonStreamScan> pieces_;  // of a body that is not held in memory
+};
+
+// The body for a node that calls the model `upstream_model`: `body` itself if nothing changes.
+std::shared_ptr<const ports::HttpBody> body_for_node(
+    const std::shared_ptr<const ports::HttpBody>& body, const RequestBody& read,
+    const std::string& upstream_model, bool ask_for_usage);
 
 }  // namespace sluice::upstream

@@ -1,4 +1,5 @@
-// A body that is accepted can be edited, and what was edited is read as it was meant.
+// A body that is accepted can be edited, and what was edited is read as it was meant; a body that
+// is read in pieces is read as one that is read whole.
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -12,11 +13,30 @@ using namespace sluice::upstream;
 
 namespace {
 
-void check_edits(const std::shared_ptr<const std::string>& body, const RequestBody& read,
-                 Endpoint endpoint) {
+using Body = std::shared_ptr<const ports::HttpBody>;
+
+// Gives a few bytes at a time, as a disk would give pieces.
+class Pieces final : public ports::HttpBody {
+ public:
+  explicit Pieces(const std::string& text) : text_(text) {}
+  uint64_t size() const override { return text_.size(); }
+  Result<std::string_view> at(uint64_t offset, std::string&) const override {
+    return std::string_view(text_).substr(offset, 5);
+  }
+
+ private:
+  const std::string& text_;
+};
+
+std::string all_of(const Body& body) {
+  return *ports::read_range(*body, 0, static_cast<size_t>(body->size()));
+}
+
+void check_edits(const Body& body, const RequestBody& read, Endpoint endpoint) {
   ENSURE(body_for_node(body, read, read.model, false) == body);
-  const auto edited = body_for_node(body, read, "other \"model\"", true);
-  const Result<RequestBody> again = read_request_body(*edited, endpoint);
+  const std::string before = all_of(body);
+  const std::string edited = all_of(body_for_node(body, read, "other \"model\"", true));
+  const Result<RequestBody> again = RequestReader(endpoint).finish(ports::TextBody(edited));
   ENSURE(again.has_value());
   ENSURE(again->model == "other \"model\"");
   ENSURE(again->stream == read.stream);
@@ -24,19 +44,38 @@ void check_edits(const std::shared_ptr<const std::string>& body, const RequestBo
   ENSURE(again->output_max == read.output_max);
   ENSURE(again->choices == read.choices);
   ENSURE(again->prompt_bytes == read.prompt_bytes);
-  const size_t before = read.model_begin;
-  if (read.options_size == 0 || read.options_begin > before) {
-    ENSURE(edited->compare(0, before, *body, 0, before) == 0);
+  if (read.options_size == 0 || read.options_begin > read.model_begin) {
+    ENSURE(edited.compare(0, read.model_begin, before, 0, read.model_begin) == 0);
   }
+}
+
+// Numbers beyond any range are all that the two readers see otherwise.
+bool is_a_question_of_range(const std::string& text) {
+  int digits = 0;
+  for (const char c : text) {
+    digits = (c >= '0' && c <= '9') || c == '.' ? digits + 1 : 0;
+    if (digits > 15 || ((c == 'e' || c == 'E') && text.find_first_of("0123456789") != text.npos)) {
+      return true;
+    }
+  }
+  return false;
 }
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
-  const auto body = std::make_shared<const std::string>(reinterpret_cast<const char*>(bytes), size);
+  const std::string text(reinterpret_cast<const char*>(bytes), size);
+  const Body body = std::make_shared<ports::TextBody>(text);
   for (const Endpoint endpoint :
        {Endpoint::chat_completions, Endpoint::completions, Endpoint::embeddings}) {
-    const Result<RequestBody> read = read_request_body(*body, endpoint);
+    const Result<RequestBody> read = RequestReader(endpoint).finish(*body);
+    const Result<RequestBody> pieces = RequestReader(endpoint).finish(Pieces(text));
+    if (!is_a_question_of_range(text)) ENSURE(read.has_value() == pieces.has_value());
+    if (read && pieces) {
+      ENSURE(read->model == pieces->model && read->model_begin == pieces->model_begin);
+      ENSURE(read->prompt_bytes == pieces->prompt_bytes);
+      ENSURE(read->close_brace == pieces->close_brace);
+    }
     if (read) {
       check_edits(body, *read, endpoint);
     } else {

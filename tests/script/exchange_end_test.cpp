@@ -278,17 +278,93 @@ TEST_CASE("exchange: a body that grows too large is 413 at that byte") {
 
 TEST_CASE("exchange: bodies are bounded in all, and make room when their exchange ends") {
   World w;
-  w.proxy.bodies = Bytes{proxy::kBodiesMax.count - 8};
+  proxy::BodyBounds bounds = w.bodies.bounds();
+  bounds.total_max = {static_cast<int64_t>(chat().size()) - 1};
+  w.bodies.set_bounds(bounds);
   Client& late = w.ask("key-internal", chat());
   CHECK(late.status == 503);
+  CHECK(contains(late.body, "\"too_many_bodies\""));
   CHECK(w.local().count() == 0);
-  CHECK(w.proxy.bodies.count == proxy::kBodiesMax.count - 8);
-  w.proxy.bodies = Bytes{0};
+  w.settle();
+  CHECK(w.bodies.kept().count == 0);
+  bounds.total_max.count += 1;
+  w.bodies.set_bounds(bounds);
   Client& client = w.ask("key-internal", chat());
-  CHECK(w.proxy.bodies.count > 0);
+  CHECK(w.bodies.kept().count == bounds.total_max.count);
   w.local().last().answer(200, "{}");
   CHECK(client.status == 200);
-  CHECK(w.proxy.bodies.count == 0);
+  w.settle();
+  finish(w);
+}
+
+TEST_CASE("exchange: one key's bodies are bounded, and leave room to the others") {
+  World w;
+  proxy::BodyBounds bounds = w.bodies.bounds();
+  bounds.per_key_max = {static_cast<int64_t>(chat().size()) + 1};
+  w.bodies.set_bounds(bounds);
+  w.ask("key-internal", chat());
+  Client& second = w.ask("key-internal", chat());
+  CHECK(second.status == 429);
+  CHECK(second.fields.find("retry-after") != nullptr);
+  Client& other = w.ask("key-home", chat());
+  CHECK(other.status == 0);
+  for (auto& call : w.local().calls()) call.answer(200, "{}");
+  w.settle();
+  finish(w);
+}
+
+TEST_CASE("exchange: a large body waits on disk until an answer's first byte, and is sent whole") {
+  World w;
+  const std::string body = chat(",\"user\":\"" + std::string(2000, 'u') + "\"");
+  Client& client = w.open("key-internal", {}, body.size());
+  for (size_t at = 0; at < body.size(); at += 100) client.send(body.substr(at, 100));
+  CHECK(w.scratch.open == 1);
+  CHECK(w.bodies.in_memory().count == 0);
+  client.send_end();
+  REQUIRE(w.local().count() == 1);
+  CHECK(w.local().last().sent_body() == body);
+  w.local().last().fail(ports::HttpFailure::Stage::before_head);
+  w.settle();
+  REQUIRE(w.cheap().count() == 1);
+  CHECK(w.cheap().last().sent_body() == body);
+  w.local().last().spec.body.reset();
+  w.cheap().last().spec.body.reset();  // sent
+  CHECK(w.scratch.open == 1);
+  w.cheap().last().head(200, {{"content-type", "application/json"}});
+  w.cheap().last().body("{");
+  CHECK(w.scratch.open == 0);
+  CHECK(w.bodies.kept().count == 0);
+  w.cheap().last().body("}");
+  w.cheap().last().end();
+  CHECK(client.body == "{}");
+  w.settle();
+  finish(w);
+}
+
+TEST_CASE("exchange: a large body that is no JSON is refused at the byte that shows it") {
+  World w;
+  Client& client = w.open("key-internal", {}, 4000);
+  client.send("{\"model\":\"m\",\"model\":\"x\"," + std::string(500, ' '));
+  CHECK_FALSE(client.is_over());
+  client.send(std::string(1000, ' '));
+  CHECK(client.status == 400);
+  CHECK(contains(client.body, "duplicate key"));
+  w.settle();
+  CHECK(w.scratch.open == 0);
+  finish(w);
+}
+
+TEST_CASE("exchange: a full disk is told, and nothing of the body stays") {
+  World w;
+  w.scratch.room = 1500;
+  Client& client = w.open("key-internal", {}, 4000);
+  client.send("{\"user\":\"" + std::string(1400, 'u'));
+  CHECK_FALSE(client.is_over());
+  client.send(std::string(1400, 'u'));
+  CHECK(client.status == 503);
+  w.settle();
+  CHECK(w.scratch.open == 0);
+  CHECK(w.scratch.room == 1500);
   finish(w);
 }
 

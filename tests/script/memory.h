@@ -13,6 +13,7 @@
 #include "firmware/identity/key_view.h"
 #include "firmware/ports/files.h"
 #include "firmware/ports/random.h"
+#include "firmware/ports/scratch.h"
 #include "firmware/ports/store.h"
 #include "firmware/ports/timers.h"
 #include "firmware/ports/work.h"
@@ -75,6 +76,41 @@ class MemoryFiles : public ports::Files {
     Bytes size() const override { return {static_cast<int64_t>(disk.files.at(path).size())}; }
     MemoryFiles& disk;
     std::string path;
+  };
+};
+
+// Scratch files in memory; `room` bytes fit, all of them together.
+class MemoryScratch : public ports::ScratchFiles {
+ public:
+  size_t room = 1 << 20;
+  int open = 0;  // now
+  int made = 0;
+  bool reads_fail = false;
+
+  Result<std::unique_ptr<ports::ScratchFile>> make() override {
+    ++made;
+    return std::unique_ptr<ports::ScratchFile>(std::make_unique<File>(*this));
+  }
+
+ private:
+  struct File : ports::ScratchFile {
+    explicit File(MemoryScratch& on) : disk(on) { ++disk.open; }
+    ~File() override {
+      disk.room += text.size();
+      --disk.open;
+    }
+    Result<void> append(std::string_view bytes) override {
+      if (bytes.size() > disk.room) return Error{ErrorKind::busy, "memory", "the disk is full"};
+      disk.room -= bytes.size();
+      text += bytes;
+      return {};
+    }
+    Result<size_t> read(uint64_t offset, std::span<char> into) const override {
+      if (disk.reads_fail) return Error{ErrorKind::broken, "memory", "the disk fails"};
+      return text.copy(into.data(), into.size(), static_cast<size_t>(offset));
+    }
+    MemoryScratch& disk;
+    std::string text;
   };
 };
 

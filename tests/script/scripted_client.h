@@ -21,7 +21,9 @@ class NodeCall {
 
   bool is_live() const { return end_ == End::none; }
   End how_it_ended() const { return end_; }
-  const std::string& sent_body() const { return *spec.body; }
+  std::string sent_body() const {
+    return *ports::read_range(*spec.body, 0, static_cast<size_t>(spec.body->size()));
+  }
   const std::string& passed() const { return passed_; }  // body bytes given to the sink
   int status() const { return status_; }                 // 0: no head yet
 

@@ -20,7 +20,6 @@ sense::NodeProfile profile(std::string name, valve::Place place, int64_t price, 
 proxy::ProxyPolicy policy() {
   proxy::ProxyPolicy made;
   made.admission.levels["default"] = {};
-  made.body_max = {4096};
   return made;
 }
 
@@ -30,9 +29,13 @@ World::World(uint64_t seed, int local_slots)
     : random(seed),
       meter({clock, calendar, timers, files, store, work, log},
             {"/meter", Duration::ms(200), {}, {}}),
-      proxy{clock, calendar,  timers, random, keys,     senses, meter,
-            room,  decisions, limits, log,    policy(), {}},
+      proxy{clock,     calendar, timers, random,  keys, senses,   meter, room,
+            decisions, limits,   bodies, scratch, log,  policy(), {}},
       front_(proxy, metrics_) {
+  proxy::BodyBounds bounds;
+  bounds.body_max = {4096};
+  bounds.memory_per_body_max = {1024};
+  bodies.set_bounds(bounds);
   add_key("key-internal", identity::DataClass::internal);
   add_key("key-home", identity::DataClass::home_only);
   const auto configured = senses.configure({profile("here", valve::Place::local, 0, local_slots),

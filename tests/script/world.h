@@ -80,6 +80,8 @@ class World {
   MemoryWork work{timers};
   MemoryKeys keys;
   CountedDecisions decided;
+  proxy::BodyRoom bodies;
+  MemoryScratch scratch;
   ScriptedClient nodes[3];
   std::deque<Client> clients;
   sense::Senses senses;

@@ -12,8 +12,8 @@ using Events = std::vector<std::string>;
 
 namespace {
 
-std::shared_ptr<const std::string> text(std::string bytes) {
-  return std::make_shared<const std::string>(std::move(bytes));
+std::shared_ptr<const ports::HttpBody> text(std::string bytes) {
+  return std::make_shared<ports::TextBody>(std::move(bytes));
 }
 
 bool has(const std::string& all, const std::string& part) {

@@ -37,7 +37,7 @@ struct Bench {
     ports::HttpCallSpec spec;
     spec.origin = ports::parse_origin("http://10.0.0.5:8000").value();
     spec.target = "/v1/completions";
-    spec.body = std::make_shared<const std::string>("{}");
+    spec.body = std::make_shared<ports::TextBody>("{}");
     spec.timeouts = {Duration::seconds(2), Duration::seconds(30), Duration::seconds(10),
                      Duration::seconds(100)};
     return spec;

@@ -62,7 +62,7 @@ HttpCallSpec post(std::string body = "{}") {
   spec.origin = ports::parse_origin("http://engine:8000").value();
   spec.target = "/v1/chat/completions";
   spec.fields.add("Content-Type", "application/json");
-  spec.body = std::make_shared<const std::string>(std::move(body));
+  spec.body = std::make_shared<ports::TextBody>(std::move(body));
   return spec;
 }
 

@@ -37,7 +37,7 @@ TEST_CASE("load: an empty file gives the defaults") {
   CHECK(settings.live.service_levels[0].tpot == Duration::ms(100));
   CHECK(settings.live.valve.overflow == Mode::automatic);
   CHECK(settings.live.sense.scrape == Duration::ms(500));
-  CHECK(settings.live.limits.body_max == Bytes{16777216});
+  CHECK(settings.live.limits.body_max == Bytes{104857600});
   CHECK(settings.live.nodes.empty());
 }
 

@@ -10,7 +10,7 @@ using namespace sluice::upstream;
 namespace {
 
 Result<RequestBody> read(std::string_view body, Endpoint endpoint = Endpoint::chat_completions) {
-  return read_request_body(body, endpoint);
+  return RequestReader(endpoint).finish(ports::TextBody(std::string(body)));
 }
 
 std::string error_of(std::string_view body, Endpoint endpoint = Endpoint::chat_completions) {
@@ -24,7 +24,9 @@ std::string error_of(std::string_view body, Endpoint endpoint = Endpoint::chat_c
 std::string sent(const std::string& body, const std::string& upstream_model, bool usage) {
   const auto result = read(body);
   REQUIRE(result.has_value());
-  return *body_for_node(std::make_shared<const std::string>(body), *result, upstream_model, usage);
+  const auto edited =
+      body_for_node(std::make_shared<ports::TextBody>(body), *result, upstream_model, usage);
+  return *ports::read_range(*edited, 0, edited->size());
 }
 
 bool has(const std::string& text, const char* part) { return text.find(part) != std::string::npos; }
@@ -95,8 +97,9 @@ TEST_CASE("request body: a wrong type is refused with the field's name") {
 }
 
 TEST_CASE("request body: nothing to change, nothing copied") {
-  const auto body = std::make_shared<const std::string>(R"({"model":"m","messages":[]})");
-  const auto result = read(*body);
+  const std::string text = R"({"model":"m","messages":[]})";
+  const std::shared_ptr<const ports::HttpBody> body = std::make_shared<ports::TextBody>(text);
+  const auto result = read(text);
   REQUIRE(result.has_value());
   CHECK(body_for_node(body, *result, "m", true) == body);
   CHECK(body_for_node(body, *result, "m", false) == body);
