@@ -6,6 +6,7 @@
 
 #include "firmware/base/check.h"
 #include "firmware/base/text.h"
+#include "firmware/proxy/translation.h"
 
 namespace sluice::proxy {
 
@@ -96,12 +97,12 @@ void AttemptRun::start(bool fresh_connection) {
   move_to(State::waiting_head);
   ports::HttpCallSpec spec;
   spec.origin = access.target.origin;
-  spec.target = upstream::target_path(access.target, order_.endpoint);
+  spec.target = upstream::target_path(access.target, spoken());
   spec.fields =
       upstream::fields_for(access.target, order_.client_fields,
                            fmt::format("{}-{:x}", order_.request_id, id_), order_.ask.stream);
   spec.body = upstream::body_for_node(order_.bytes, order_.body, upstream_model_,
-                                      upstream::facts_of(order_.endpoint).takes_usage_option);
+                                      upstream::facts_of(spoken()).takes_usage_option);
   spec.timeouts.connect = world_.policy.connect_max;
   // An earlier candidate has used up some of the time.
   spec.timeouts.first_byte =
@@ -132,7 +133,16 @@ void AttemptRun::resume() {
 }
 
 bool AttemptRun::passes_whole() const {
-  return !is_event_stream() && upstream_model_ == order_.ask.model;
+  return !is_event_stream() && !translation_ && upstream_model_ == order_.ask.model;
+}
+
+upstream::Endpoint AttemptRun::spoken() const {
+  return order_.translated ? *stand_in_for(order_.endpoint) : order_.endpoint;
+}
+
+int64_t AttemptRun::events_passed() const {
+  if (translation_) return translation_->events_sent();
+  return filter_ ? filter_->events_seen() : 0;
 }
 
 Tokens AttemptRun::tokens_used() const {
@@ -153,11 +163,18 @@ void AttemptRun::on_head(const ports::HttpResponseHead& head) {
   }
   const std::string_view type = head.fields.get("content-type");
   upstream::AnswerEdits edits;
-  edits.strip_usage = !order_.body.wants_usage;
-  edits.upstream_model = upstream_model_;
-  edits.client_model = order_.ask.model;
+  if (!order_.translated) {
+    edits.strip_usage = !order_.body.wants_usage;
+    edits.upstream_model = upstream_model_;
+    edits.client_model = order_.ask.model;
+  }
   filter_.emplace(starts_with_ignoring_case(type, "text/event-stream"), std::move(edits),
-                  upstream::facts_of(order_.endpoint).dialect);
+                  upstream::facts_of(spoken()).dialect);
+  if (order_.translated) {
+    translation_.emplace(
+        filter_->is_event_stream(),
+        upstream::MessageName{"msg_" + order_.request_id.substr(4), order_.ask.model});
+  }
   sink_.on_attempt_head(head_);
 }
 
@@ -181,6 +198,7 @@ void AttemptRun::on_body(std::string_view bytes) {
 }
 
 void AttemptRun::look(std::string_view out) {
+  if (translation_) out = translation_->feed(out);
   const int tokens = filter_->new_tokens();
   if (tokens > 0 && !counted_out_) {
     sense::NodeState& node = world_.senses.node(candidate_.node);
@@ -193,6 +211,7 @@ void AttemptRun::look(std::string_view out) {
   if (filter_->error_seen() && !passed_on_) {
     return fail_unbegun("its stream began with an error");
   }
+  if (translation_ && translation_->is_broken()) return fail_untranslated();
   if (filter_->done_seen()) {
     count_out_answered();
     if (!after_done_) after_done_ = world_.timers.make([this] { on_after_done(); });
@@ -213,6 +232,14 @@ void AttemptRun::fail_unbegun(std::string why) {
   count_out(meter::Outcome::failed, sense::FlightEnd::failed, std::move(why));
   move_to(State::ended);
   sink_.on_attempt_end(std::move(verdict));
+}
+
+void AttemptRun::fail_untranslated() {
+  if (!passed_on_) return fail_unbegun("it is none of chat completions");
+  call_.reset();
+  count_out(meter::Outcome::cut, sense::FlightEnd::failed, "its stream is none of chunks");
+  move_to(State::ended);
+  sink_.on_attempt_end(truncated_verdict());
 }
 
 // The answer is complete, as far as its form goes; an error told within it is one all the same.
@@ -238,8 +265,10 @@ void AttemptRun::on_end() {
     move_to(State::ended);
     return sink_.on_attempt_end(std::move(verdict));
   }
+  std::string_view rest = filter_->finish();
+  if (translation_) rest = translation_->finish();
+  if (translation_ && translation_->is_broken()) return fail_untranslated();
   move_to(State::ended);
-  const std::string_view rest = filter_->finish();
   const bool readable = filter_->has_last_event() && !filter_->passes_unread();
   const bool truncated = readable && !filter_->done_seen();
   if (truncated) {
@@ -344,6 +373,11 @@ AttemptVerdict AttemptRun::refusal_verdict() {
     verdict.error.status = status;
     verdict.node_body = std::move(error_body_);
     verdict.node_fields = upstream::fields_for_client(head_.fields);
+    if (order_.translated) {
+      verdict.error.status = upstream::message_error_status(status);
+      verdict.node_body = upstream::message_error(status, verdict.node_body);
+      verdict.node_fields.set("content-type", "application/json");
+    }
   }
   return verdict;
 }

@@ -13,6 +13,7 @@
 #include "firmware/proxy/api_error.h"
 #include "firmware/proxy/proxy_world.h"
 #include "firmware/upstream/answer_filter.h"
+#include "firmware/upstream/messages_translation.h"
 #include "firmware/upstream/request_body.h"
 #include "firmware/valve/plan.h"
 
@@ -26,7 +27,8 @@ struct AttemptOrder {
   const std::shared_ptr<const ports::HttpBody>& bytes;
   const ports::HttpFields& client_fields;
   const std::string& request_id;
-  upstream::Endpoint endpoint;
+  upstream::Endpoint endpoint;  // the client's
+  bool translated = false;      // the node gets its stand-in, and its answer is translated back
 };
 
 struct AttemptVerdict {
@@ -65,7 +67,7 @@ class AttemptRun : public ports::HttpCallSink {
   Tokens tokens_used() const;  // in and out, as far as known
   valve::NodeId node() const { return candidate_.node; }
   bool is_event_stream() const { return filter_ && filter_->is_event_stream(); }
-  int64_t events_passed() const { return filter_ ? filter_->events_seen() : 0; }
+  int64_t events_passed() const;
   bool passes_whole() const;  // the body's bytes and length stay as the node sent them
 
   void on_head(const ports::HttpResponseHead& head) override;
@@ -83,6 +85,8 @@ class AttemptRun : public ports::HttpCallSink {
   void count_in();
   void count_out(meter::Outcome outcome, sense::FlightEnd end, std::string why);
   void look(std::string_view out);
+  void fail_untranslated();
+  upstream::Endpoint spoken() const;  // to the node
   AttemptVerdict refusal_verdict();
   AttemptVerdict failure_verdict(const ports::HttpFailure& failure);
   AttemptVerdict truncated_verdict();
@@ -107,6 +111,7 @@ class AttemptRun : public ports::HttpCallSink {
   ports::HttpResponseHead head_;
   std::string error_body_;
   std::optional<upstream::AnswerFilter> filter_;
+  std::optional<upstream::MessagesTranslation> translation_;  // of what the filter passes
   std::unique_ptr<ports::HttpCall> call_;
   std::unique_ptr<ports::Timer> after_done_;
 };

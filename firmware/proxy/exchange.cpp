@@ -72,7 +72,7 @@ void Exchange::on_body_end() {
   if (!read) return fail(unreadable(read.error()));
   read_ = std::move(*read);
   body_ = std::exchange(arriving_, nullptr);
-  auto ask = make_ask(world_, tenant_, {endpoint_, read_, id_, arrived_});
+  auto ask = ask_of_body();
   if (const auto* error = std::get_if<ApiError>(&ask)) return fail(*error);
   ask_ = std::get<valve::Ask>(std::move(ask));
   const Tokens out = ask_.output_tokens_max.count > 0 ? ask_.output_tokens_max
@@ -87,6 +87,34 @@ void Exchange::on_body_end() {
     quiet_->start(world_.policy.keepalive_comment);
   }
   decide(true);
+}
+
+std::variant<valve::Ask, ApiError> Exchange::ask_of_body() {
+  RequestFacts facts{endpoint_, read_, id_, arrived_};
+  if (may_need_translation(world_, endpoint_, read_.model)) {
+    Result<Translation> said = translate(world_, tenant_.key, *body_);
+    if (!said && said.error().kind != ErrorKind::refused) {
+      return ApiError{503, "server_error", "body_not_kept", said.error().text, kHoldRetryAfter,
+                      true};
+    }
+    facts.is_translated = said.has_value();
+    if (said) {
+      translated_ = std::move(*said);
+    } else {
+      facts.untranslatable = said.error().text;
+    }
+  }
+  return make_ask(world_, tenant_, facts);
+}
+
+bool Exchange::speaks(const NodeAccess& access) const {
+  if (access.speaks.has(endpoint_)) return true;
+  return translated_ && access.speaks.has(*stand_in_for(endpoint_));
+}
+
+void Exchange::drop_body() {
+  body_.reset();
+  if (translated_) translated_->body.reset();
 }
 
 bool Exchange::decide(bool first) {
@@ -166,6 +194,7 @@ bool Exchange::may_still_go(const valve::Candidate& candidate) const {
   const auto access = world_.nodes.find(candidate.node);
   if (access == world_.nodes.end() || world_.senses.is_retired(candidate.node)) return false;
   if (!world_.senses.node(candidate.node).profile().enabled) return false;
+  if (!speaks(access->second)) return false;
   if (access->second.data.is_cloud && !world_.policy.valve.overflow) return false;
   return govern::may_go(tenant_.data_class, access->second.data);
 }
@@ -179,7 +208,16 @@ void Exchange::start_attempt(bool same_node) {
                  kHoldRetryAfter, true});
   }
   ++attempts_;
-  const AttemptOrder order{ask_, tenant_, read_, body_, client_fields_, request_id_, endpoint_};
+  const NodeAccess& access = world_.nodes.at(plan_.candidates[candidate_].node);
+  const bool translated = !access.speaks.has(endpoint_);
+  const AttemptOrder order{ask_,
+                           tenant_,
+                           translated ? translated_->read : read_,
+                           translated ? translated_->body : body_,
+                           client_fields_,
+                           request_id_,
+                           endpoint_,
+                           translated};
   attempt_ =
       std::make_unique<AttemptRun>(world_, order, plan_.candidates[candidate_], attempts_, *this);
   attempt_->start(same_node);
@@ -219,7 +257,7 @@ void Exchange::on_attempt_body(std::string_view bytes) {
   if (state_ == State::done || cannot_pass()) return;
   if (state_ == State::sending) {
     move_to(State::passing);
-    body_.reset();  // no other attempt follows
+    drop_body();  // no other attempt follows
     if (!committed_) {
       const bool stream = attempt_->is_event_stream();
       ports::HttpFields fields = answer_fields(node_head_.fields, stream);
@@ -330,7 +368,7 @@ void Exchange::leave() {
   if (!inside_) return;
   inside_ = false;
   arriving_.reset();
-  body_.reset();
+  drop_body();
   world_.room.leave(id_);
   if (quiet_) quiet_->stop();
   world_.limits.correct_tokens(tenant_.key, tenant_.limits, estimated_, used_);

@@ -14,11 +14,13 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <variant>
 
 #include "firmware/ports/http_service.h"
 #include "firmware/proxy/attempt_run.h"
 #include "firmware/proxy/kept_body.h"
 #include "firmware/proxy/proxy_world.h"
+#include "firmware/proxy/translation.h"
 
 namespace sluice::proxy {
 
@@ -45,6 +47,9 @@ class Exchange : public ports::HttpActivity, public AttemptSink, public Waiter {
   enum class State { reading, held, sending, passing, done };
 
   void move_to(State state);
+  std::variant<valve::Ask, ApiError> ask_of_body();
+  bool speaks(const NodeAccess& access) const;
+  void drop_body();
   bool decide(bool first);  // false: it waits on
   void hold();
   void refuse(const valve::Plan& plan, const valve::View& view);
@@ -76,6 +81,7 @@ class Exchange : public ports::HttpActivity, public AttemptSink, public Waiter {
   upstream::RequestReader reader_;               // of it
   std::shared_ptr<const ports::HttpBody> body_;  // until an answer's first byte has been passed on
   upstream::RequestBody read_;
+  std::optional<Translation> translated_;  // for nodes that do not speak the endpoint
   valve::Ask ask_;
   Tokens estimated_;  // taken from the key's tokens per minute
   Tokens used_;       // by attempts that ended

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "firmware/proxy/translation.h"
+
 namespace sluice::proxy {
 
 namespace {
@@ -41,6 +43,11 @@ ApiError not_spoken(upstream::Endpoint endpoint, const std::string& model) {
           false};
 }
 
+bool speaks_stand_in(const NodeAccess& access, upstream::Endpoint endpoint) {
+  const std::optional<upstream::Endpoint> other = stand_in_for(endpoint);
+  return other && access.speaks.has(*other);
+}
+
 }  // namespace
 
 Tokens estimate_tokens(size_t prompt_bytes) {
@@ -69,9 +76,15 @@ std::variant<valve::Ask, ApiError> make_ask(const ProxyWorld& world, const Tenan
   for (const auto& [node, access] : world.nodes) {
     if (!serving.has(node) || !govern::may_go(tenant.data_class, access.data)) continue;
     permitted = true;
-    if (access.speaks.has(request.endpoint)) ask.may_use.add(node);
+    const bool may_serve = access.speaks.has(request.endpoint) ||
+                           (request.is_translated && speaks_stand_in(access, request.endpoint));
+    if (may_serve) ask.may_use.add(node);
   }
   if (!permitted) return no_permitted_node(tenant, body.model);
+  if (ask.may_use.is_empty() && !request.untranslatable.empty()) {
+    return ApiError{400,  "invalid_request_error", "not_translatable", request.untranslatable, {},
+                    false};
+  }
   if (ask.may_use.is_empty()) return not_spoken(request.endpoint, body.model);
   return ask;
 }

@@ -20,10 +20,12 @@ struct RequestFacts {
   const upstream::RequestBody& body;
   uint64_t id;
   Instant arrived;
+  bool is_translated = false;       // nodes that speak its stand-in may serve it too
+  std::string untranslatable = {};  // why it is not, where that was tried
 };
 
 // Refusals: 404 if no node serves the model (for this key), 403 if none may be given the data, 404
-// if none of those that may speaks the endpoint.
+// if none of those that may speaks the endpoint, 400 if it had to be translated and cannot be.
 std::variant<valve::Ask, ApiError> make_ask(const ProxyWorld& world, const Tenant& tenant,
                                             const RequestFacts& request);
 

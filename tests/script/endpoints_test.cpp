@@ -156,4 +156,111 @@ TEST_CASE("endpoints: counting tokens costs nothing") {
   CHECK(world.files.appended.find("messages.count_tokens") != std::string::npos);
 }
 
+namespace {
+
+// Its local node speaks chat completions only.
+struct Chatty {
+  Chatty() {
+    for (auto& [node, access] : world.proxy.nodes) {
+      access.speaks.remove(upstream::Endpoint::messages);
+    }
+  }
+  World world;
+};
+
+}  // namespace
+
+TEST_CASE("endpoints: messages are translated for a node that speaks chat only") {
+  Chatty chatty;
+  World& world = chatty.world;
+  Client& client = world.ask_at("/v1/messages", kMessageStream);
+  NodeCall& call = world.local().last();
+  CHECK(call.spec.target == "/v1/chat/completions");
+  CHECK(call.sent_body() ==
+        R"({"model":"m","messages":[{"role":"user","content":"hi"}],"max_tokens":9,"stream":true,)"
+        R"("stream_options":{"include_usage":true}})");
+  call.stream_head();
+  call.body(token_event("Hel"));
+  call.body(token_event("lo"));
+  call.body(kUsageEvent);
+  call.body(kDone);
+  call.end();
+  check_over(world);
+  CHECK(client.ended);
+  CHECK(client.fields.get("content-type") == "text/event-stream");
+  CHECK(
+      client.body.starts_with("event: message_start\ndata: {\"type\":\"message_start\","
+                              "\"message\":{\"id\":\"msg_"));
+  CHECK(client.body.find(R"({"type":"text_delta","text":"lo"})") != std::string::npos);
+  CHECK(client.body.find(R"("usage":{"input_tokens":7,)") != std::string::npos);
+  CHECK(client.body.ends_with(kMessageStop));
+  CHECK(world.outcomes() == std::vector{meter::Outcome::served});
+}
+
+TEST_CASE("endpoints: a whole answer is translated, under the name that the client asked for") {
+  Chatty chatty;
+  World& world = chatty.world;
+  Client& client = world.ask_at(
+      "/v1/messages",
+      R"({"model":"alias","max_tokens":9,"messages":[{"role":"user","content":"a"}]})");
+  NodeCall& call = world.local().last();
+  CHECK(call.sent_body().starts_with(R"({"model":"m",)"));
+  call.answer(200,
+              R"({"model":"m","choices":[{"message":{"content":"Hi"},"finish_reason":"stop"}],)"
+              R"("usage":{"prompt_tokens":7,"completion_tokens":2}})");
+  check_over(world);
+  CHECK(client.ended);
+  CHECK(client.body.find(R"("model":"alias","content":[{"type":"text","text":"Hi"}])") !=
+        std::string::npos);
+  CHECK(world.outcomes() == std::vector{meter::Outcome::served});
+}
+
+TEST_CASE("endpoints: a translated stream that breaks off is no message that stopped") {
+  Chatty chatty;
+  Client& client = chatty.world.ask_at("/v1/messages", kMessageStream);
+  NodeCall& call = chatty.world.local().last();
+  call.stream_head();
+  call.body(token_event("Hel"));
+  call.end();
+  check_over(chatty.world);
+  CHECK(client.was_cut);
+  CHECK(client.body.find("message_stop") == std::string::npos);
+  CHECK(client.body.find("event: error\ndata: {\"type\":\"error\"") != std::string::npos);
+}
+
+TEST_CASE("endpoints: an answer that is none of chat is another node's turn") {
+  Chatty chatty;
+  World& world = chatty.world;
+  Client& client = world.ask_at("/v1/messages", kMessageStream);
+  world.local().last().answer(200, R"({"hello":1})");
+  world.settle();
+  REQUIRE(world.cheap().count() == 1);
+  world.cheap().last().stream_head();
+  world.cheap().last().body("data: nonsense\n\n");
+  world.settle();
+  REQUIRE(world.dear().count() == 1);
+  world.dear().last().answer(400, R"({"error":{"message":"too long","type":"x"}})");
+  check_over(world);
+  CHECK(client.status == 400);
+  CHECK(client.body ==
+        R"({"type":"error","error":{"type":"invalid_request_error","message":"too long"}})");
+}
+
+TEST_CASE("endpoints: what cannot be translated goes where it need not be, or is refused") {
+  constexpr std::string_view kDocument =
+      R"({"model":"m","max_tokens":9,"messages":[{"role":"user","content":[{"type":"document"}]}]})";
+  Chatty chatty;
+  World& world = chatty.world;
+  Client& refused = world.ask_at("/v1/messages", kDocument);
+  CHECK(refused.status == 400);
+  CHECK(refused.body.find("messages[0].content[0].type") != std::string::npos);
+  world.proxy.nodes[valve::NodeId{2}].speaks.add(upstream::Endpoint::messages);
+  Client& client = world.ask_at("/v1/messages", kDocument);
+  REQUIRE(world.dear().count() == 1);
+  CHECK(world.dear().last().sent_body() == kDocument);
+  world.dear().last().answer(200, R"({"id":"msg_2"})");
+  check_over(world);
+  CHECK(client.body == R"({"id":"msg_2"})");
+}
+
 }  // namespace sluice::script
