@@ -53,7 +53,6 @@ TlsSession::Step TlsSession::handshake() {
 }
 
 TlsSession::Step TlsSession::read(std::span<char> into, size_t* count) {
-  if (input_.empty()) return Step::wants_more;
   if (!wake()) return Step::failed;
   auto* start = reinterpret_cast<unsigned char*>(into.data());
   const int code = mbedtls_ssl_read(&ssl_, start, into.size());

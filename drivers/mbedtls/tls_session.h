@@ -29,6 +29,7 @@ class TlsSession {
 
   // Until it is done; never again afterwards. An error may leave an alert in outgoing().
   Step handshake();
+  // Order: until it wants more, also after the handshake: only then the last record is done with.
   // done: *count bytes of text are in `into`, which holds a whole record (kRecordMax).
   // ended: the peer said that nothing more follows (close_notify).
   Step read(std::span<char> into, size_t* count);
