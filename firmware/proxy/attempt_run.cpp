@@ -217,9 +217,18 @@ void AttemptRun::look(std::string_view out) {
     if (!after_done_) after_done_ = world_.timers.make([this] { on_after_done(); });
     after_done_->start(kAfterDoneMax);
   }
+  learn_response();
   if (out.empty()) return;
   passed_on_ = true;
   sink_.on_attempt_body(out);
+}
+
+// Before the client can go on from it.
+void AttemptRun::learn_response() {
+  if (response_known_ || filter_->response_id().empty()) return;
+  response_known_ = true;
+  world_.response_homes.learn(order_.tenant.key, filter_->response_id(), candidate_.node,
+                              world_.clock.now());
 }
 
 // A node may accept and then begin with an error, or in a form that nobody asked for: nothing of it
@@ -277,6 +286,7 @@ void AttemptRun::on_end() {
   } else {
     count_out_answered();
   }
+  learn_response();
   if (!rest.empty()) sink_.on_attempt_body(rest);
   AttemptVerdict verdict = truncated ? truncated_verdict() : AttemptVerdict();
   verdict.served = !truncated;

@@ -86,6 +86,7 @@ class AttemptRun : public ports::HttpCallSink {
   void count_out(meter::Outcome outcome, sense::FlightEnd end, std::string why);
   void look(std::string_view out);
   void fail_untranslated();
+  void learn_response();
   upstream::Endpoint spoken() const;  // to the node
   AttemptVerdict refusal_verdict();
   AttemptVerdict failure_verdict(const ports::HttpFailure& failure);
@@ -108,6 +109,7 @@ class AttemptRun : public ports::HttpCallSink {
   bool passed_on_ = false;  // something of it went to the client
   bool first_token_seen_ = false;
   bool counted_out_ = false;
+  bool response_known_ = false;  // where it can be found again
   ports::HttpResponseHead head_;
   std::string error_body_;
   std::optional<upstream::AnswerFilter> filter_;

@@ -91,6 +91,10 @@ void Exchange::on_body_end() {
 
 std::variant<valve::Ask, ApiError> Exchange::ask_of_body() {
   RequestFacts facts{endpoint_, read_, id_, arrived_};
+  if (!read_.previous_response.empty()) {
+    facts.home =
+        world_.response_homes.find(tenant_.key, read_.previous_response, world_.clock.now());
+  }
   if (may_need_translation(world_, endpoint_, read_.model)) {
     Result<Translation> said = translate(world_, tenant_.key, *body_);
     if (!said && said.error().kind != ErrorKind::refused) {

@@ -21,6 +21,7 @@
 #include "firmware/proxy/body_room.h"
 #include "firmware/proxy/decision_log.h"
 #include "firmware/proxy/rate_limit.h"
+#include "firmware/proxy/response_homes.h"
 #include "firmware/proxy/waiting_room.h"
 #include "firmware/sense/senses.h"
 #include "firmware/upstream/node_target.h"
@@ -64,6 +65,7 @@ struct ProxyWorld {
   Log& log;
   ProxyPolicy policy;
   std::map<valve::NodeId, NodeAccess> nodes;
+  ResponseHomes response_homes = {};
 };
 
 }  // namespace sluice::proxy

@@ -48,6 +48,38 @@ bool speaks_stand_in(const NodeAccess& access, upstream::Endpoint endpoint) {
   return other && access.speaks.has(*other);
 }
 
+// Only the node that made a response remembers it.
+std::optional<ApiError> keep_to_home(const RequestFacts& request, valve::NodeSet& may_use) {
+  const std::string& previous = request.body.previous_response;
+  if (previous.empty()) return std::nullopt;
+  if (request.home && may_use.has(*request.home)) {
+    may_use = valve::NodeSet();
+    may_use.add(*request.home);
+    return std::nullopt;
+  }
+  constexpr const char* kInstead =
+      "send the whole conversation in \"input\", without previous_response_id";
+  if (request.home) {
+    return ApiError{409,
+                    "invalid_request_error",
+                    "previous_response_unreachable",
+                    fmt::format("the node that made the response \"{}\" may not be used for this "
+                                "request, or no longer serves the model; {}",
+                                previous, kInstead),
+                    {},
+                    false};
+  }
+  if (may_use.size() == 1) return std::nullopt;  // it is that node's or nobody's
+  return ApiError{404,
+                  "invalid_request_error",
+                  "previous_response_not_found",
+                  fmt::format("this box does not know which node made the response \"{}\": it is "
+                              "another key's, too old, or from before a restart; {}",
+                              previous, kInstead),
+                  {},
+                  false};
+}
+
 }  // namespace
 
 Tokens estimate_tokens(size_t prompt_bytes) {
@@ -86,6 +118,7 @@ std::variant<valve::Ask, ApiError> make_ask(const ProxyWorld& world, const Tenan
                     false};
   }
   if (ask.may_use.is_empty()) return not_spoken(request.endpoint, body.model);
+  if (std::optional<ApiError> error = keep_to_home(request, ask.may_use)) return *error;
   return ask;
 }
 

@@ -1,6 +1,7 @@
 // From the body of a request to the Ask that the valve decides on.
 #pragma once
 
+#include <optional>
 #include <variant>
 
 #include "firmware/proxy/admission.h"
@@ -20,12 +21,14 @@ struct RequestFacts {
   const upstream::RequestBody& body;
   uint64_t id;
   Instant arrived;
-  bool is_translated = false;       // nodes that speak its stand-in may serve it too
-  std::string untranslatable = {};  // why it is not, where that was tried
+  std::optional<valve::NodeId> home = {};  // made the response that this one goes on from
+  bool is_translated = false;              // nodes that speak its stand-in may serve it too
+  std::string untranslatable = {};         // why it is not, where that was tried
 };
 
 // Refusals: 404 if no node serves the model (for this key), 403 if none may be given the data, 404
-// if none of those that may speaks the endpoint, 400 if it had to be translated and cannot be.
+// if none of those that may speaks the endpoint, 400 if it had to be translated and cannot be;
+// 404 or 409 if it goes on from a response of which no node is known, or none that may be used.
 std::variant<valve::Ask, ApiError> make_ask(const ProxyWorld& world, const Tenant& tenant,
                                             const RequestFacts& request);
 

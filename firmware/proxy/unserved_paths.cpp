@@ -13,7 +13,10 @@ struct Unserved {
   std::string_view words;
 };
 
-constexpr std::array<Unserved, 16> kUnserved = {{
+constexpr std::array<Unserved, 17> kUnserved = {{
+    {"/v1/responses",
+     "stored responses are not handed out by this box; keep the answer, or go on from it with "
+     "previous_response_id"},
     {"/v1/batches", "batches are not available on this box; send the requests one by one"},
     {"/v1/messages/batches", "batches are not available on this box; send the messages one by one"},
     {"/v1/files", "this box keeps no files; send their content within the request"},

@@ -263,4 +263,68 @@ TEST_CASE("endpoints: what cannot be translated goes where it need not be, or is
   CHECK(client.body == R"({"id":"msg_2"})");
 }
 
+namespace {
+
+std::string going_on_from(std::string_view id) {
+  return fmt::format(R"({{"model":"m","input":"more","previous_response_id":"{}"}})", id);
+}
+
+// A response that a node has made, because the one before it failed.
+void make_response(World& world, std::string_view id) {
+  world.ask_at("/v1/responses", R"({"model":"m","input":"hi"})");
+  world.local().last().answer(500, "{}");
+  world.settle();
+  world.cheap().last().answer(200, fmt::format(R"({{"id":"{}","model":"m","output":[]}})", id));
+  world.settle();
+}
+
+}  // namespace
+
+TEST_CASE("endpoints: who goes on from a response reaches the node that made it") {
+  World world;
+  make_response(world, "resp_1");
+  REQUIRE(world.cheap().count() == 1);
+  Client& client = world.ask_at("/v1/responses", going_on_from("resp_1"));
+  REQUIRE(world.cheap().count() == 2);
+  CHECK(world.cheap().last().sent_body() == going_on_from("resp_1"));
+  world.cheap().last().stream_head();
+  world.cheap().last().body(kCreated);
+  world.cheap().last().body(kCompleted);
+  world.cheap().last().end();
+  world.settle();
+  CHECK(client.ended);
+  world.ask_at("/v1/responses", going_on_from("resp_1"));  // and from that again
+  REQUIRE(world.cheap().count() == 3);
+  world.cheap().last().answer(500, "{}");
+  world.settle();
+  CHECK(world.dear().count() == 0);
+  check_over(world);
+}
+
+TEST_CASE("endpoints: a response that is not known, or another key's, is 404 with advice") {
+  World world;
+  make_response(world, "resp_1");
+  world.add_key("key-other", identity::DataClass::internal);
+  for (Client* client : {&world.ask_at("/v1/responses", going_on_from("resp_x")),
+                         &world.ask_at("/v1/responses", going_on_from("resp_1"), "key-other")}) {
+    CHECK(client->status == 404);
+    CHECK(client->body.find("previous_response_not_found") != std::string::npos);
+    CHECK(client->body.find("send the whole conversation") != std::string::npos);
+  }
+  // With one node there is nothing to choose: it knows, or says that it does not.
+  world.ask_at("/v1/responses", going_on_from("resp_x"), "key-home");
+  world.local().last().answer(404, R"({"error":{"message":"unheard of"}})");
+  check_over(world);
+}
+
+TEST_CASE("endpoints: a response whose node may no longer be used is 409") {
+  World world;
+  make_response(world, "resp_1");
+  world.proxy.nodes[valve::NodeId{1}].data.accepts_internal = false;
+  Client& client = world.ask_at("/v1/responses", going_on_from("resp_1"));
+  CHECK(client.status == 409);
+  CHECK(client.body.find("previous_response_unreachable") != std::string::npos);
+  check_over(world);
+}
+
 }  // namespace sluice::script

@@ -67,6 +67,7 @@ class World {
   ScriptedClient& local() { return nodes[0]; }
   ScriptedClient& cheap() { return nodes[1]; }  // cloud
   ScriptedClient& dear() { return nodes[2]; }   // cloud
+  void add_key(std::string secret, identity::DataClass data_class);
   int in_flight() const;
   std::vector<meter::Outcome> outcomes() const;  // of ended attempts, in order
 
@@ -104,7 +105,6 @@ class World {
   void must(bool holds, std::string_view what) {
     if (!holds) violations.push_back(fmt::format("{}: {}", clock.now().as_us(), what));
   }
-  void add_key(std::string secret, identity::DataClass data_class);
   void add_node(uint8_t index, std::string_view url, bool is_cloud);
   void read_journal();
   void check_served(const Client& client);
