@@ -181,6 +181,8 @@ void TlsStream::write(std::string_view bytes) {
 
 size_t TlsStream::pending_bytes() const { return inner_->pending_bytes() + unsent_.size(); }
 
+size_t TlsStream::untaken_bytes() const { return inner_->untaken_bytes() + unsent_.size(); }
+
 void TlsStream::pause_reading() {
   paused_ = true;
   if (state_ == State::open) inner_->pause_reading();

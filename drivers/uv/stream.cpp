@@ -1,5 +1,6 @@
 #include "drivers/uv/stream.h"
 
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <utility>
@@ -11,8 +12,13 @@ namespace sluice::drivers {
 
 namespace {
 
-constexpr size_t kKeptBufferMax = 64 * 1024;  // a larger one is given back when it has been sent
+constexpr size_t kKeptBufferMax = 8 * 1024;  // a larger one is given back when it has been sent
 constexpr int kTurnsBeforeReport = 2;
+
+void give_back(std::string* buffer) {
+  buffer->clear();
+  if (buffer->capacity() > kKeptBufferMax) buffer->shrink_to_fit();
+}
 
 }  // namespace
 
@@ -109,6 +115,16 @@ size_t UvStream::pending_bytes() const {
   return uv_stream_get_write_queue_size(&socket_->stream) + waiting_.size();
 }
 
+size_t UvStream::untaken_bytes() const {
+  uv_os_fd_t descriptor = -1;
+  int queued = 0;
+  if (socket_ != nullptr && uv_fileno(&socket_->handle, &descriptor) == 0 &&
+      ::ioctl(descriptor, TIOCOUTQ, &queued) != 0) {
+    queued = 0;
+  }
+  return pending_bytes() + static_cast<size_t>(queued);
+}
+
 void UvStream::send_waiting() {
   socket_->sending.swap(waiting_);
   waiting_.clear();
@@ -128,11 +144,11 @@ void UvStream::on_write(uv_write_t* request, int status) noexcept {
 
 void UvStream::write_done(int status) {
   writing_ = false;
-  socket_->sending.clear();
-  if (socket_->sending.capacity() > kKeptBufferMax) socket_->sending.shrink_to_fit();
+  give_back(&socket_->sending);
   if (state_ != State::open) return;
   if (status < 0) return fail_soon(status);
   if (!waiting_.empty()) return send_waiting();
+  give_back(&waiting_);
   if (ending_) send_fin();
   sink_->on_drained();
 }

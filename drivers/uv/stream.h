@@ -29,6 +29,7 @@ class UvStream final : public ports::ByteStream {
   void start(ports::ByteSink& sink) override;
   void write(std::string_view bytes) override;
   size_t pending_bytes() const override;
+  size_t untaken_bytes() const override;
   void pause_reading() override;
   void resume_reading() override;
   void end_writing() override;

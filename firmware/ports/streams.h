@@ -47,6 +47,9 @@ class ByteStream {
   // The caller bounds pending_bytes(): stop producing above a mark, go on at on_drained.
   virtual void write(std::string_view bytes) = 0;
   virtual size_t pending_bytes() const = 0;
+  // Bytes that the peer has not taken: the pending ones and, where it can be told, what the kernel
+  // holds for it. The kernel takes in large steps only; this tells a slow peer from a dead one.
+  virtual size_t untaken_bytes() const { return pending_bytes(); }
   virtual void pause_reading() = 0;
   virtual void resume_reading() = 0;
   virtual void end_writing() = 0;  // FIN after the pending bytes

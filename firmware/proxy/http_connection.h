@@ -91,7 +91,7 @@ class HttpConnection : public ports::ByteSink, public ports::HttpAnswer {
   void on_taking_late();
   void go_on();
   void write(std::string_view bytes);
-  uint64_t taken() const { return written_ - stream_->pending_bytes(); }
+  uint64_t taken() const { return written_ - stream_->untaken_bytes(); }
   void flush();
   void close_after_answer();
   void linger();
@@ -121,7 +121,7 @@ class HttpConnection : public ports::ByteSink, public ports::HttpAnswer {
   Duration body_window_;        // that runs now
   uint64_t body_bytes_ = 0;     // in it
   uint64_t written_ = 0;        // to the stream, from the beginning on
-  uint64_t taken_seen_ = 0;     // of these, by the kernel, when it was looked at last
+  uint64_t taken_seen_ = 0;     // of these, by the client, at the last look
   bool input_dropped_ = false;  // with this answer the connection ends
   bool peer_ended_ = false;     // its FIN came
   bool body_complete_ = false;
