@@ -26,6 +26,31 @@ double end_slope_us(const std::vector<TpotPoint>& points) {
   return 0;
 }
 
+// The greatest concurrency up to `last`, from `from` on, at which the time stays within `wanted`.
+// Times between these two lie on one straight line, and at `from` they do stay.
+int last_within(const NodeView& node, int from, int last, Duration wanted) {
+  if (tpot_at(node, last) <= wanted) return last;
+  while (last - from > 1) {
+    const int middle = from + (last - from) / 2;
+    (tpot_at(node, middle) <= wanted ? from : last) = middle;
+  }
+  return from;
+}
+
+// How many at a time, up to `last`, before the curve first exceeds `wanted`.
+int fitting(const NodeView& node, int last, Duration wanted) {
+  if (last <= 0 || node.tpot.front().tpot > wanted) return 0;
+  int fits = std::min(last, std::max(0, node.tpot.front().concurrency));
+  for (const TpotPoint& point : node.tpot) {
+    if (point.concurrency <= fits) continue;
+    const int end = std::min(last, point.concurrency);
+    const int within = last_within(node, fits, end, wanted);
+    if (within < end || end == last) return within;
+    fits = end;
+  }
+  return last_within(node, fits, last, wanted);
+}
+
 // How far the engine is known, or believed, to bear concurrency; 0 = without bound.
 int trusted_concurrency(const NodeView& node, const Policy& policy) {
   if (node.untried_concurrency == 0) return 0;
@@ -92,8 +117,7 @@ int line_of(const NodeView& node, Duration tpot_max, const Policy& policy, Bound
     const Duration wanted = tpot_max.scaled(policy.margin);
     const int measured = std::min(node.tpot.back().concurrency, kFollowedMax);
     const int last = line > 0 ? std::min(line, kFollowedMax) : measured * kExtrapolationMax;
-    int fits = 0;
-    while (fits < last && tpot_at(node, fits + 1) <= wanted) ++fits;
+    const int fits = fitting(node, last, wanted);
     if (fits < last) {
       line = std::max(1, fits);
       which = Bound::tpot;

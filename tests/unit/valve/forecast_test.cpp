@@ -185,3 +185,29 @@ TEST_CASE("forecast: the engine's own queue shows its slots, while the reading i
   CHECK_MESSAGE(of(node).ttft == Duration::ms(150), "an old reading is not used");
   CHECK(of(node).concurrency == 7);
 }
+
+TEST_CASE("forecast: the line lies where the curve first exceeds the promise, whatever its shape") {
+  uint64_t seed = 7;
+  const auto draw = [&seed](int below) {
+    seed = seed * 6364136223846793005U + 1442695040888963407U;
+    return static_cast<int>((seed >> 33) % static_cast<uint64_t>(below));
+  };
+  for (int round = 0; round < 2000; ++round) {
+    NodeView node = local_node();
+    node.tpot.clear();
+    int at = 0;
+    for (int points = 1 + draw(6); points > 0; --points) {
+      node.tpot.push_back({at += 1 + draw(20), Duration::us(1000 + draw(3000))});
+    }
+    node.untried_concurrency = draw(2) * (1 + draw(200));
+    const Duration wanted = Duration::us(900 + draw(4000));
+    Bound bound = Bound::none;
+    const int line = line_of(node, wanted, Policy(), &bound);
+    const int trusted = line_of(node, Duration(), Policy(), nullptr);
+    const int last = trusted > 0 ? trusted : 2 * node.tpot.back().concurrency;
+    int fits = 0;
+    while (fits < last && tpot_at(node, fits + 1) <= wanted) ++fits;
+    CHECK(bound == (fits < last ? Bound::tpot : trusted > 0 ? Bound::untried : Bound::none));
+    CHECK(line == (fits < last ? std::max(1, fits) : trusted));
+  }
+}
