@@ -3,10 +3,17 @@
 #include <uv.h>
 
 #include <csignal>
+#include <utility>
 
 #include "firmware/base/check.h"
 
 namespace sluice::drivers {
+
+namespace {
+
+constexpr size_t kBufferSize = 1024;  // to begin with
+
+}  // namespace
 
 struct UvLoop::Handles {
   uv_loop_t loop;
@@ -61,7 +68,41 @@ void UvLoop::watch_turns(TurnSink* sink) {
 
 uv_loop_t* UvLoop::raw() { return &handles_->loop; }
 
+void UvLoop::gather(Gatherer& gatherer) {
+  gatherers_.push_back(&gatherer);
+  if (gatherers_.size() >= kGatherersMax) send_gathered();
+}
+
+void UvLoop::forget(Gatherer& gatherer) { std::erase(gatherers_, &gatherer); }
+
+// None of them calls anybody from here.
+void UvLoop::send_gathered() {
+  sending_.swap(gatherers_);
+  for (Gatherer* gatherer : sending_) gatherer->send_gathered();
+  sending_.clear();
+}
+
+std::string UvLoop::take_buffer() {
+  std::string buffer;
+  if (spare_buffers_.empty()) {
+    buffer.reserve(kBufferSize);
+  } else {
+    buffer = std::move(spare_buffers_.back());
+    spare_buffers_.pop_back();
+  }
+  return buffer;
+}
+
+void UvLoop::give_back(std::string buffer) {
+  if (spare_buffers_.size() >= kSpareBuffersMax) return;
+  buffer.clear();
+  spare_buffers_.push_back(std::move(buffer));
+}
+
+// What was written by a callback that follows the last check of a turn: of a close, or before
+// run().
 void UvLoop::before_poll() {
+  send_gathered();
   if (turns_ != nullptr) turns_->on_before_poll();
   ++turn_;
 }
@@ -69,6 +110,7 @@ void UvLoop::before_poll() {
 void UvLoop::after_poll() {
   ++turn_;
   if (turns_ != nullptr) turns_->on_after_poll();
+  send_gathered();
 }
 
 }  // namespace sluice::drivers

@@ -3,6 +3,8 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
+#include <algorithm>
+#include <array>
 #include <utility>
 
 #include "drivers/uv/addresses.h"
@@ -28,7 +30,9 @@ UvStream::UvStream(UvLoop& loop, ports::Timers& timers, Socket* socket, ports::A
 }
 
 UvStream::~UvStream() {
-  if (socket_ != nullptr) close_socket(socket_);
+  if (socket_ == nullptr) return;
+  send_now({});
+  close_socket(socket_);
 }
 
 void UvStream::move_to(State next) {
@@ -101,13 +105,41 @@ void UvStream::write(std::string_view bytes) {
     waiting_.append(bytes);
     return;
   }
-  const uv_buf_t buffer = {const_cast<char*>(bytes.data()), bytes.size()};
-  const int taken = uv_try_write(&socket_->stream, &buffer, 1);
-  if (taken < 0 && taken != UV_EAGAIN) return fail_soon(taken);
-  if (taken > 0) bytes.remove_prefix(static_cast<size_t>(taken));
-  if (bytes.empty()) return;
-  waiting_.assign(bytes);
-  send_waiting();
+  if (gathered_.size() + bytes.size() > kGatherMax) return send_now(bytes);
+  const bool first = gathered_.empty();
+  if (first) gathered_ = loop_.take_buffer();
+  gathered_.append(bytes);
+  if (first) loop_.gather(*this);
+}
+
+void UvStream::send_gathered() { send_now({}); }
+
+// First what was gathered, then `bytes`.
+void UvStream::send_now(std::string_view bytes) {
+  if (state_ != State::open || (gathered_.empty() && bytes.empty())) return drop_gathered();
+  const std::array<uv_buf_t, 2> buffers = {uv_buf_t{gathered_.data(), gathered_.size()},
+                                           uv_buf_t{const_cast<char*>(bytes.data()), bytes.size()}};
+  const unsigned from = gathered_.empty() ? 1 : 0;
+  const unsigned count = 2 - from - (bytes.empty() ? 1 : 0);
+  const int result = uv_try_write(&socket_->stream, &buffers.at(from), count);
+  if (result < 0 && result != UV_EAGAIN) {
+    drop_gathered();
+    return fail_soon(result);
+  }
+  const size_t taken = result > 0 ? static_cast<size_t>(result) : 0;
+  if (taken < gathered_.size() + bytes.size()) {
+    const size_t of_gathered = std::min(taken, gathered_.size());
+    waiting_.assign(gathered_, of_gathered).append(bytes.substr(taken - of_gathered));
+  }
+  drop_gathered();
+  if (!waiting_.empty()) send_waiting();
+}
+
+void UvStream::drop_gathered() {
+  if (gathered_.empty()) return;
+  loop_.forget(*this);
+  loop_.give_back(std::move(gathered_));
+  gathered_ = {};
 }
 
 size_t UvStream::pending_bytes() const {
@@ -156,6 +188,7 @@ void UvStream::write_done(int status) {
 void UvStream::end_writing() {
   ENSURE(state_ != State::waiting);
   if (std::exchange(ending_, true)) return;
+  send_now({});
   if (state_ == State::open && !writing_) send_fin();
 }
 
@@ -168,6 +201,7 @@ void UvStream::send_fin() {
 
 void UvStream::reset() {
   if (socket_ == nullptr) return;
+  send_now({});
   move_to(State::over);
   report_.reset();
   reset_socket(std::exchange(socket_, nullptr));

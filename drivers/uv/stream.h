@@ -18,7 +18,7 @@
 
 namespace sluice::drivers {
 
-class UvStream final : public ports::ByteStream {
+class UvStream final : public ports::ByteStream, private Gatherer {
  public:
   // Takes over `socket`, which is connected.
   UvStream(UvLoop& loop, ports::Timers& timers, Socket* socket, ports::Address peer);
@@ -47,6 +47,9 @@ class UvStream final : public ports::ByteStream {
   void listen_to_peer();
   void read_done(ssize_t count, const char* bytes);
   int error_behind_end() const;
+  void send_gathered() override;
+  void send_now(std::string_view bytes);
+  void drop_gathered();
   void send_waiting();
   void write_done(int status);
   void send_fin();
@@ -64,6 +67,7 @@ class UvStream final : public ports::ByteStream {
   bool paused_ = false;
   bool peer_ended_ = false;
   bool ending_ = false;
+  std::string gathered_;  // written in this turn, not yet offered to the kernel; at most kGatherMax
   bool writing_ = false;  // libuv holds socket_->sending
   std::string waiting_;   // what came meanwhile; sent as one
   Error failure_;

@@ -37,13 +37,14 @@ class ByteSink {
   virtual void on_drained() = 0;  // all written bytes have been handed to the kernel
 };
 
-// Destroying the stream closes it; bytes not yet handed to the kernel are lost.
+// Destroying the stream closes it; pending bytes are lost.
 class ByteStream {
  public:
   virtual ~ByteStream() = default;
   // Order: once, before anything else. Reading starts.
   virtual void start(ByteSink& sink) = 0;
-  // Takes all bytes: what the kernel does not take at once is copied and counted as pending.
+  // Takes all bytes. A little may be gathered until the end of the turn, and is then sent in one
+  // piece; what the kernel does not take when it is offered is copied and counted as pending.
   // The caller bounds pending_bytes(): stop producing above a mark, go on at on_drained.
   virtual void write(std::string_view bytes) = 0;
   virtual size_t pending_bytes() const = 0;
