@@ -1,5 +1,6 @@
 #include "firmware/upstream/answer_filter.h"
 
+#include <algorithm>
 #include <array>
 
 #include "firmware/base/text.h"
@@ -16,13 +17,25 @@ constexpr size_t kNone = std::string_view::npos;
 constexpr std::array<std::string_view, 6> kTextKeys = {
     "content", "text", "reasoning_content", "reasoning", "arguments", "refusal"};
 
-bool holds_text(std::string_view data) {
-  for (const std::string_view key : kTextKeys) {
-    for (size_t at = find_value(data, key); at != kNone; at = find_value(data, key, at)) {
-      if (data[at] == '"' && string_at(data, at).size() > 2) return true;
-    }
+// What one pass over an event's members finds.
+struct DataLook {
+  bool has_text = false;
+  size_t error = kNone;  // the value's place
+  size_t usage = kNone;
+};
+
+DataLook look_at_members(std::string_view data) {
+  DataLook look;
+  for (MemberScan member(data); member.next();) {
+    const size_t value = member.value();
+    if (look.error == kNone && member.is("error")) look.error = value;
+    if (look.usage == kNone && member.is("usage")) look.usage = value;
+    if (look.has_text || data[value] != '"') continue;
+    const bool may_hold = std::any_of(kTextKeys.begin(), kTextKeys.end(),
+                                      [&member](auto key) { return member.is(key); });
+    look.has_text = may_hold && string_at(data, value).size() > 2;
   }
-  return false;
+  return look;
 }
 
 bool has_no_choices(std::string_view data) {
@@ -123,15 +136,14 @@ bool AnswerFilter::look_at_data(std::string_view data) {
     done_seen_ = true;
     return true;
   }
-  if (holds_text(data)) {
+  const DataLook look = look_at_members(data);
+  if (look.has_text) {
     ++new_tokens_;
     ++tokens_counted_;
   }
-  const size_t error = find_value(data, "error");
-  if (error != kNone && data[error] == '{') error_seen_ = true;
-  const size_t usage = find_value(data, "usage");
-  if (usage == kNone || data[usage] != '{') return true;
-  if (const auto read = read_usage(object_at(data, usage))) usage_ = read;
+  if (look.error != kNone && data[look.error] == '{') error_seen_ = true;
+  if (look.usage == kNone || data[look.usage] != '{') return true;
+  if (const auto read = read_usage(object_at(data, look.usage))) usage_ = read;
   return !(edits_.strip_usage && has_no_choices(data));
 }
 

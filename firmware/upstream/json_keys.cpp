@@ -43,6 +43,28 @@ size_t find_last_value(std::string_view json, std::string_view key) {
   return kNone;
 }
 
+bool MemberScan::next() {
+  while (true) {
+    const size_t colon = json_.find(':', at_);
+    if (colon == kNone) return false;
+    at_ = colon + 1;
+    size_t end = colon;
+    while (end > 0 && is_space(json_[end - 1])) --end;
+    if (end == 0 || json_[end - 1] != '"') continue;
+    value_ = skip_space(json_, at_);
+    if (value_ == json_.size()) continue;
+    key_end_ = end - 1;
+    return true;
+  }
+}
+
+bool MemberScan::is(std::string_view key) const {
+  if (key_end_ <= key.size()) return false;
+  const size_t begin = key_end_ - key.size();
+  if (json_[begin - 1] != '"' || json_.compare(begin, key.size(), key) != 0) return false;
+  return begin < 2 || json_[begin - 2] != '\\';
+}
+
 std::string_view string_at(std::string_view json, size_t begin) {
   if (begin >= json.size() || json[begin] != '"') return {};
   for (size_t at = begin + 1; at < json.size(); ++at) {

@@ -11,8 +11,16 @@ struct Line {
   size_t size = 0;  // with its end
 };
 
+// The next CR or LF; find_first_of() would call a function for each byte.
+size_t line_end(std::string_view bytes, size_t from) {
+  for (size_t at = from; at < bytes.size(); ++at) {
+    if (bytes[at] == '\n' || bytes[at] == '\r') return at;
+  }
+  return std::string_view::npos;
+}
+
 Line first_line(std::string_view bytes) {
-  const size_t end = bytes.find_first_of("\r\n");
+  const size_t end = line_end(bytes, 0);
   if (end == std::string_view::npos) return {bytes, bytes.size()};
   const bool crlf = bytes[end] == '\r' && end + 1 < bytes.size() && bytes[end + 1] == '\n';
   return {bytes.substr(0, end), end + (crlf ? 2 : 1)};
@@ -52,7 +60,7 @@ void SseReader::feed(std::string_view bytes) {
 std::optional<size_t> SseReader::end_of_event() {
   size_t at = std::max(scanned_, begin_);
   while (true) {
-    const size_t end = buffer_.find_first_of("\r\n", at);
+    const size_t end = line_end(buffer_, at);
     if (end == std::string::npos) break;
     if (buffer_[end] == '\r' && end + 1 == buffer_.size()) break;
     const size_t next = end + (buffer_[end] == '\r' && buffer_[end + 1] == '\n' ? 2 : 1);
