@@ -69,7 +69,11 @@ Result<void> DecisionJournal::open_next() {
 
 void DecisionJournal::on_decision(const valve::Decision& decision) {
   if (!file_) return;
-  const uint64_t policy = valve::policy_id(decision.policy);
+  if (!policy_id_ || policy_ != decision.policy) {
+    policy_ = decision.policy;
+    policy_id_ = valve::policy_id(policy_);
+  }
+  const uint64_t policy = *policy_id_;
   if (policies_.insert(policy).second) lines_ += valve::policy_line(decision.policy);
   lines_ += valve::decision_line(decision, policy);
   if (lines_.size() >= kGatherMax) return flush();

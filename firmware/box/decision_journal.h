@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -41,6 +42,8 @@ class DecisionJournal : public proxy::DecisionSink {
   std::unique_ptr<ports::Timer> gather_;
   std::unique_ptr<ports::AppendFile> file_;
   std::set<uint64_t> policies_;  // those whose line stands in the current file
+  valve::Policy policy_;         // the last one, and what it is called
+  std::optional<uint64_t> policy_id_;
   std::string lines_;
   bool failing_ = false;
 };
