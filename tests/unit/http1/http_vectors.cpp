@@ -98,6 +98,7 @@ std::vector<ResponseVector> response_vectors() {
     made.bytes = bytes_of(vector, file);
     made.to_head = vector.boolean("to_head");
     made.good = vector.find("events") != nullptr;
+    made.served = vector.boolean("served");
     made.told = vector.text(made.good ? "events" : "fault");
     all.push_back(std::move(made));
   }

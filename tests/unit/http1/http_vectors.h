@@ -20,7 +20,8 @@ struct ResponseVector {
   std::string bytes;
   bool to_head = false;  // answers HEAD
   bool good = false;
-  std::string told;  // the whole trace of a good one, a part of the fault of a bad one
+  bool served = false;  // the fault lies behind a whole answer
+  std::string told;     // the whole trace of a good one, a part of the fault of a bad one
 };
 
 std::vector<RequestVector> request_vectors();
