@@ -4,6 +4,7 @@
 #include <mbedtls/platform_util.h>
 #include <mbedtls/ssl_internal.h>
 #include <mbedtls/version.h>
+#include <sys/mman.h>
 
 #include <algorithm>
 
@@ -32,21 +33,30 @@ Pointers out_pointers(mbedtls_ssl_context& ssl) {
   return {&ssl.out_ctr, &ssl.out_hdr, &ssl.out_len, &ssl.out_iv, &ssl.out_msg};
 }
 
-void release(unsigned char*& buffer, size_t size, const Pointers& pointers,
-             std::array<uint16_t, 5>& places) {
+void free_buffer(unsigned char*& buffer, size_t size, bool is_mapped) {
+  if (buffer == nullptr) return;
+  if (is_mapped) {
+    ::munmap(buffer, size);
+  } else {
+    mbedtls_platform_zeroize(buffer, size);
+    mbedtls_free(buffer);
+  }
+  buffer = nullptr;
+}
+
+void note_places(const unsigned char* buffer, const Pointers& pointers,
+                 std::array<uint16_t, 5>& places) {
   for (size_t i = 0; i < places.size(); ++i) {
     places[i] = static_cast<uint16_t>(*pointers[i] - buffer);
     *pointers[i] = nullptr;
   }
-  mbedtls_platform_zeroize(buffer, size);
-  mbedtls_free(buffer);
-  buffer = nullptr;
 }
 
 bool renew(unsigned char*& buffer, size_t size, const Pointers& pointers,
            const std::array<uint16_t, 5>& places) {
-  buffer = static_cast<unsigned char*>(mbedtls_calloc(1, size));
-  if (buffer == nullptr) return false;
+  void* mapped = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (mapped == MAP_FAILED) return false;
+  buffer = static_cast<unsigned char*>(mapped);
   for (size_t i = 0; i < places.size(); ++i) *pointers[i] = buffer + places[i];
   return true;
 }
@@ -63,20 +73,29 @@ void RecordBuffers::give_back(mbedtls_ssl_context& ssl) {
   if (!kFits || ssl.state != MBEDTLS_SSL_HANDSHAKE_OVER) return;
   if (ssl.in_buf != nullptr && is_between_records(ssl)) {
     std::copy_n(ssl.in_ctr, in_counter_.size(), in_counter_.begin());
-    release(ssl.in_buf, MBEDTLS_SSL_IN_BUFFER_LEN, in_pointers(ssl), in_);
+    note_places(ssl.in_buf, in_pointers(ssl), in_);
+    free_buffer(ssl.in_buf, MBEDTLS_SSL_IN_BUFFER_LEN, in_is_mapped_);
   }
   if (ssl.out_buf != nullptr && ssl.out_left == 0) {
-    release(ssl.out_buf, MBEDTLS_SSL_OUT_BUFFER_LEN, out_pointers(ssl), out_);
+    note_places(ssl.out_buf, out_pointers(ssl), out_);
+    free_buffer(ssl.out_buf, MBEDTLS_SSL_OUT_BUFFER_LEN, out_is_mapped_);
   }
 }
 
 bool RecordBuffers::take(mbedtls_ssl_context& ssl) {
   if (ssl.in_buf == nullptr) {
     if (!renew(ssl.in_buf, MBEDTLS_SSL_IN_BUFFER_LEN, in_pointers(ssl), in_)) return false;
+    in_is_mapped_ = true;
     std::copy(in_counter_.begin(), in_counter_.end(), ssl.in_ctr);
   }
-  return ssl.out_buf != nullptr ||
-         renew(ssl.out_buf, MBEDTLS_SSL_OUT_BUFFER_LEN, out_pointers(ssl), out_);
+  if (ssl.out_buf != nullptr) return true;
+  out_is_mapped_ = renew(ssl.out_buf, MBEDTLS_SSL_OUT_BUFFER_LEN, out_pointers(ssl), out_);
+  return out_is_mapped_;
+}
+
+void RecordBuffers::drop(mbedtls_ssl_context& ssl) {
+  if (in_is_mapped_) free_buffer(ssl.in_buf, MBEDTLS_SSL_IN_BUFFER_LEN, true);
+  if (out_is_mapped_) free_buffer(ssl.out_buf, MBEDTLS_SSL_OUT_BUFFER_LEN, true);
 }
 
 }  // namespace sluice::drivers

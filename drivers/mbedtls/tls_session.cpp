@@ -17,7 +17,10 @@ TlsSession::TlsSession(std::shared_ptr<const TlsContext> context) : context_(std
   mbedtls_ssl_set_bio(&ssl_, this, send, receive, nullptr);
 }
 
-TlsSession::~TlsSession() { mbedtls_ssl_free(&ssl_); }
+TlsSession::~TlsSession() {
+  buffers_.drop(ssl_);
+  mbedtls_ssl_free(&ssl_);
+}
 
 int TlsSession::send(void* session, const unsigned char* bytes, size_t size) noexcept {
   static_cast<TlsSession*>(session)->outgoing_.append(reinterpret_cast<const char*>(bytes), size);

@@ -111,8 +111,10 @@ void TlsStream::on_bytes(std::string_view bytes) {
   if (state_ == State::over || peer_ended_ || bytes.empty()) return;
   if (state_ == State::greeting && !greet(bytes.front())) return;
   session_->feed(bytes);
-  if (state_ == State::handshake && !shake_hands()) return;
-  if (state_ == State::open) deliver();
+  const bool was_open = state_ == State::open;
+  if (!was_open && !shake_hands()) return;
+  if (state_ != State::open || !deliver()) return;
+  if (!was_open) session_->rest();  // the handshake is what needs most
 }
 
 bool TlsStream::deliver() {
