@@ -37,8 +37,13 @@ TlsStream::TlsStream(std::unique_ptr<ports::ByteStream> inner,
       context_(std::move(context)),
       late_(house.timers.make([this] { on_late(); })) {}
 
+// Also who just goes says so (RFC 5246 7.2.1): else the client would take it for a broken
+// connection.
 TlsStream::~TlsStream() {
   if (gone_ != nullptr) *gone_ = true;
+  if (state_ != State::open || fin_sent_) return;
+  session_->close_notify();
+  flush();
 }
 
 void TlsStream::move_to(State next) {

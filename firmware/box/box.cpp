@@ -51,8 +51,12 @@ Box::~Box() = default;
 Result<void> Box::start() {
   if (!loaded_.trouble.empty()) log_.error("settings", "the overlay: {}", loaded_.trouble);
   const Result<int64_t> descriptors = drivers::raise_descriptor_limit();
-  // A connection of a client needs one to a node.
-  const int64_t wanted = 2 * settings().live.limits.connections_max + kDescriptorsForOurselves;
+  // Each of the two listeners of applications is bounded; a client's connection needs one to a
+  // node.
+  const settings::ListenSettings& at = settings().start.listen;
+  const int64_t doors = (at.api ? 1 : 0) + (at.tls ? 1 : 0);
+  const int64_t wanted =
+      2 * doors * settings().live.limits.connections_max + kDescriptorsForOurselves;
   if (descriptors && *descriptors < wanted) {
     log_.warning("box",
                  "only {} descriptors are allowed, limits.connections_max asks for {}; raise "

@@ -240,6 +240,24 @@ TEST_CASE("tls: the owner may destroy or reset the stream in any callback") {
   }
 }
 
+TEST_CASE("tls: a stream that is destroyed says that it ends, one that is reset does not") {
+  World world;
+  Served left(world);
+  Client client(world);
+  client.exchange(left);
+  left.stream->write("all");
+  left.stream.reset();
+  CHECK(record_types(left.wire->written) == std::vector<int>{kText, kAlert});
+  client.take(*left.wire);
+  CHECK(client.code == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY);
+  Served broken(world);
+  Client other(world);
+  other.exchange(broken);
+  broken.stream->reset();
+  broken.stream.reset();
+  CHECK(broken.wire->written.empty());
+}
+
 TEST_CASE("tls: an error of the connection below is the last that is heard") {
   World world;
   Served served(world);
