@@ -58,8 +58,7 @@ std::unique_ptr<ports::HttpActivity> ApiFront::open(const ports::HttpRequestHead
                                                     const ports::HttpPeer& peer,
                                                     ports::HttpAnswer& answer) {
   const std::string_view path = head.path();
-  const std::optional<upstream::Endpoint> endpoint = upstream::endpoint_at(path);
-  if (endpoint && !upstream::facts_of(*endpoint).multipart) {
+  if (const std::optional<upstream::Endpoint> endpoint = upstream::endpoint_at(path)) {
     if (head.method == "POST") return open_exchange(head, *endpoint, answer);
     return refuse(answer, wrong_method(path, "POST"), shape_at(path));
   }

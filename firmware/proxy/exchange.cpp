@@ -41,7 +41,7 @@ Exchange::Exchange(ProxyWorld& world, Tenant tenant, const ports::HttpRequestHea
       request_id_(fmt::format("req-{:016x}", id_)),
       arrived_(world.clock.now()),
       arriving_(std::make_shared<KeptBody>(world.bodies, world.scratch, tenant_.key)),
-      reader_(endpoint) {
+      reader_(endpoint, head.fields.get("content-type")) {
   if (head.content_length) arriving_->expect(*head.content_length);
 }
 

@@ -9,6 +9,7 @@
 #include "firmware/ports/json.h"
 #include "firmware/ports/json_scan.h"
 #include "firmware/upstream/edited_body.h"
+#include "firmware/upstream/multipart_request.h"
 
 namespace sluice::upstream {
 
@@ -156,7 +157,24 @@ BodyEdit usage_edit(const RequestBody& read) {
 
 }  // namespace
 
+Result<void> RequestReader::advance_form(const ports::HttpBody& so_far) {
+  if (!form_) {
+    const Result<std::string> boundary = multipart_boundary(content_type_);
+    if (!boundary) return boundary.error();
+    form_.emplace(*boundary, wanted_fields());
+  }
+  while (scanned_ < so_far.size() && !form_->fault()) {
+    const Result<std::string_view> piece = so_far.at(scanned_, buffer_);
+    if (!piece) return piece.error();
+    form_->feed(*piece);
+    scanned_ += piece->size();
+  }
+  if (form_->fault()) return *form_->fault();
+  return {};
+}
+
 Result<void> RequestReader::advance(const ports::HttpBody& so_far) {
+  if (facts_of(endpoint_).multipart) return advance_form(so_far);
   if (!pieces_) pieces_.emplace();
   while (scanned_ < so_far.size() && !pieces_->fault()) {
     const Result<std::string_view> piece = so_far.at(scanned_, buffer_);
@@ -179,6 +197,11 @@ Result<ports::JsonScan> RequestReader::scan(const ports::HttpBody& whole) {
 }
 
 Result<RequestBody> RequestReader::finish(const ports::HttpBody& whole) {
+  if (facts_of(endpoint_).multipart) {
+    if (Result<void> ok = advance_form(whole); !ok) return ok.error();
+    if (Result<void> ok = form_->finish(); !ok) return ok.error();
+    return read_form(*form_, facts_of(endpoint_));
+  }
   const Result<ports::JsonScan> found = scan(whole);
   if (!found) return found.error();
   const Members members(whole, *found);
@@ -199,7 +222,8 @@ std::shared_ptr<const ports::HttpBody> body_for_node(
     const std::string& upstream_model, bool ask_for_usage) {
   std::vector<BodyEdit> edits;
   if (upstream_model != read.model) {
-    edits.push_back({read.model_begin, read.model_size, ports::write_json_string(upstream_model)});
+    std::string name = read.is_form ? upstream_model : ports::write_json_string(upstream_model);
+    edits.push_back({read.model_begin, read.model_size, std::move(name)});
   }
   if (ask_for_usage && read.stream && !read.wants_usage) edits.push_back(usage_edit(read));
   if (edits.empty()) return body;

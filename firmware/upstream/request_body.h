@@ -5,11 +5,13 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "firmware/base/result.h"
 #include "firmware/base/units.h"
 #include "firmware/ports/http_body.h"
 #include "firmware/ports/json_stream_scan.h"
+#include "firmware/upstream/multipart_scan.h"
 #include "firmware/upstream/node_target.h"
 
 namespace sluice::upstream {
@@ -17,10 +19,10 @@ namespace sluice::upstream {
 struct RequestBody {
   std::string model;
   bool stream = false;
-  bool wants_usage = false;       // the client asked for the usage chunk itself
-  Tokens output_max;              // zero = not said
-  int choices = 1;                // n
-  size_t prompt_bytes = 0;        // of messages, prompt or input, as JSON text
+  bool wants_usage = false;  // the client asked for the usage chunk itself
+  Tokens output_max;         // zero = not said
+  int choices = 1;           // n
+  size_t prompt_bytes = 0;   // of messages, prompt or input, as JSON text; forms: see read_form
   std::string previous_response;  // id of the response that this one goes on from; empty: none
   // Where edits go, as offsets into the body.
   size_t model_begin = 0;  // the model's value, with its quotes
@@ -29,6 +31,7 @@ struct RequestBody {
   size_t options_size = 0;
   std::string options;  // its text
   size_t close_brace = 0;
+  bool is_form = false;  // the model's value stands in it as it is
 };
 
 // Finds it all while the body arrives: a body that is not held in memory is looked at piece by
@@ -36,7 +39,9 @@ struct RequestBody {
 // A value. Order: advance() as the body grows, if only now and then; finish() once.
 class RequestReader {
  public:
-  explicit RequestReader(Endpoint endpoint) : endpoint_(endpoint) {}
+  // `content_type`: the field's value; tells a form's boundary.
+  explicit RequestReader(Endpoint endpoint, std::string_view content_type = "")
+      : endpoint_(endpoint), content_type_(content_type) {}
 
   // `so_far`: the same body each time. Errors: as finish(), as soon as it is known.
   Result<void> advance(const ports::HttpBody& so_far);
@@ -44,12 +49,15 @@ class RequestReader {
   Result<RequestBody> finish(const ports::HttpBody& whole);
 
  private:
+  Result<void> advance_form(const ports::HttpBody& so_far);
   Result<ports::JsonScan> scan(const ports::HttpBody& whole);
 
   Endpoint endpoint_;
+  std::string content_type_;
   uint64_t scanned_ = 0;
   std::string buffer_;
   std::optional<ports::JsonStreamScan> pieces_;  // of a body that is not held in memory
+  std::optional<MultipartScan> form_;            // endpoints that take one
 };
 
 // The body for a node that calls the model `upstream_model`: `body` itself if nothing changes.

@@ -327,4 +327,29 @@ TEST_CASE("endpoints: a response whose node may no longer be used is 409") {
   check_over(world);
 }
 
+TEST_CASE("endpoints: a form passes with its boundary and bytes, but for the model's name") {
+  World world;
+  const std::string form =
+      "--B\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.wav\"\r\n\r\nRIFF\r\n--A"
+      "\r\n--B\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nalias\r\n--B--\r\n";
+  constexpr const char* kType = "multipart/form-data; boundary=B";
+  Client& client =
+      world.ask_at("/v1/audio/transcriptions", form, "key-internal", {{"content-type", kType}});
+  NodeCall& call = world.local().last();
+  CHECK(call.spec.target == "/v1/audio/transcriptions");
+  CHECK(call.spec.fields.get("content-type") == kType);
+  std::string expected = form;
+  expected.replace(expected.find("alias"), 5, "m");
+  CHECK(call.sent_body() == expected);
+  call.answer(200,
+              R"({"text":"hello","usage":{"type":"tokens","input_tokens":9,"output_tokens":2}})");
+  world.settle();
+  CHECK(client.ended);
+  Client& refused =
+      world.ask_at("/v1/audio/transcriptions", "--B--", "key-internal", {{"content-type", kType}});
+  CHECK(refused.status == 400);
+  CHECK(refused.body.find("\\\"model\\\"") != std::string::npos);
+  check_over(world);
+}
+
 }  // namespace sluice::script
