@@ -198,7 +198,28 @@ void SqliteConnection::forget_statements() {
   kept_.clear();
 }
 
-Result<void> SqliteConnection::begin() { return run("BEGIN IMMEDIATE"); }
+Result<void> SqliteConnection::begin() {
+  if (!is_in_place()) {
+    return store_error(ErrorKind::gone, "the file was put aside; another one is begun");
+  }
+  return run("BEGIN IMMEDIATE");
+}
+
+bool SqliteConnection::is_in_place() const {
+  int moved = 0;
+  return sqlite3_file_control(db_, "main", SQLITE_FCNTL_HAS_MOVED, &moved) != SQLITE_OK ||
+         moved == 0;
+}
+
+Result<void> SqliteConnection::check() {
+  auto found = rows_of({"PRAGMA quick_check(1)", {}}, 1);
+  if (!found) return found.error();
+  if (!found->rows.empty() && found->rows[0][0] == SqlValue(std::string("ok"))) return {};
+  const auto* what = found->rows.empty() ? nullptr : std::get_if<std::string>(&found->rows[0][0]);
+  return store_error(ErrorKind::broken,
+                     fmt::format("the file is damaged ({})", what == nullptr ? "?" : *what));
+}
+
 Result<void> SqliteConnection::end() { return run("COMMIT"); }
 
 void SqliteConnection::give_up() {

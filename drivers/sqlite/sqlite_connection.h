@@ -32,10 +32,16 @@ class SqliteConnection {
   SqliteConnection& operator=(const SqliteConnection&) = delete;
 
   // Order: begin; execute...; end. After an error of execute or end: give_up, and nothing was done.
+  // begin: gone, if the file is no longer in its place.
   Result<void> begin();
   Result<void> execute(const std::vector<ports::SqlStatement>& statements);
   Result<void> end();
   void give_up();
+
+  // Whether the file at its path is still this one: somebody may have put it aside.
+  bool is_in_place() const;
+  // Reads all of it: takes a second or more for a large one. Errors: broken, what is wrong first.
+  Result<void> check();
 
   Result<ports::SqlRows> query(const ports::SqlStatement& statement, size_t rows_max);
 

@@ -14,12 +14,31 @@ void StoreBatch::run() {
   const std::lock_guard lock(mutex_);
   if (ran_) return;
   ran_ = true;
+  if (connection_ == nullptr) return run_without_file();
   const StoreCall& first = calls_.front();
   if (first.is_query) {
     found_ = connection_->query(first.statements.front(), first.rows_max);
   } else {
     run_commits();
   }
+}
+
+void StoreBatch::run_without_file() {
+  const Error error{ErrorKind::busy, "store", "the file cannot be opened; see the log"};
+  found_ = error;
+  committed_.assign(calls_.size(), error);
+}
+
+std::optional<Error> StoreBatch::lost_file() const {
+  const auto lost = [](const auto& result) {
+    return !result &&
+           (result.error().kind == ErrorKind::broken || result.error().kind == ErrorKind::gone);
+  };
+  if (lost(found_)) return found_.error();
+  for (const Result<void>& result : committed_) {
+    if (lost(result)) return result.error();
+  }
+  return std::nullopt;
 }
 
 void StoreBatch::run_commits() {

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "drivers/sqlite/sqlite_connection.h"
@@ -28,9 +29,12 @@ class StoreBatch {
 
   // Does the work once: a second call waits until the first has ended, and does nothing.
   void run();
+  // Why the file is of no use any more: it is damaged, or was put aside. After run().
+  std::optional<Error> lost_file() const;
   void deliver();  // the results to those who asked, in order; after run()
 
  private:
+  void run_without_file();
   void run_commits();
   Result<void> commit_together();
   Result<void> commit_one(const StoreCall& call);

@@ -136,6 +136,7 @@ void Ledger::on_refused(const Error& error) {
     log_.error("meter", "{} attempts wait for the store: {}", pending_.size(), error.text);
   }
   fault_ = error.text;
+  table_made_ = false;  // the store may be another one next time
   in_flight_ = 0;
   move_to(State::waiting);
   timer_->start(kRetryAfter);

@@ -315,3 +315,96 @@ TEST_CASE_FIXTURE(Fixture, "store: a page damaged later is found when it is read
   REQUIRE_FALSE(rows.has_value());
   CHECK(rows.error().kind == ErrorKind::broken);
 }
+
+namespace {
+
+struct PutAside {
+  std::vector<std::string> where;
+  SqliteStore::OnPutAside note() {
+    return [this](const std::string& to, const Error& why) {
+      CHECK(why.kind == ErrorKind::broken);
+      where.push_back(to);
+    };
+  }
+};
+
+void damage(const std::string& path) {
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(4096);
+  file << std::string(4096, '\x7f');
+}
+
+}  // namespace
+
+TEST_CASE_FIXTURE(Fixture, "store: a file that is damaged when it is opened is put aside") {
+  PutAside aside;
+  for (int number = 1; number <= 2; ++number) {
+    store.reset();
+    std::ofstream(folder.file("a.db")) << std::string(8192, 'x');
+    auto opened = SqliteStore::open(folder.file("a.db"), work, aside.note());
+    REQUIRE_MESSAGE(opened.has_value(), opened.error().text);
+    store = *std::move(opened);
+  }
+  CHECK(aside.where ==
+        std::vector<std::string>{folder.file("a.db.broken-1"), folder.file("a.db.broken-2")});
+  CHECK(std::filesystem::file_size(aside.where[0]) == 8192);
+  heard.clear();
+  make_table();
+  insert(1);
+  work.drain();
+  CHECK(heard.back() == "ok");
+}
+
+TEST_CASE_FIXTURE(Fixture, "store: damage that a check finds does not keep it from taking more") {
+  PutAside aside;
+  make_table();
+  commit({{"INSERT INTO t(v) VALUES(?)", {std::string(50000, 'x')}}});
+  work.drain();
+  store.reset();
+  auto good = SqliteStore::open(folder.file("a.db"), work, aside.note());
+  REQUIRE(good.has_value());
+  store = *std::move(good);
+  store->check();
+  work.drain();
+  CHECK(aside.where.empty());
+  store.reset();
+  damage(folder.file("a.db"));
+  auto opened = SqliteStore::open(folder.file("a.db"), work, aside.note());
+  REQUIRE(opened.has_value());
+  store = *std::move(opened);
+  store->check();
+  work.drain();
+  CHECK(aside.where.size() == 1);
+  heard.clear();
+  insert(7);  // the new one has no table: who writes makes it again
+  work.drain();
+  CHECK(heard == std::vector<std::string>{"refused"});
+  heard.clear();
+  make_table();
+  insert(7);
+  work.drain();
+  CHECK(heard.back() == "ok");
+}
+
+TEST_CASE_FIXTURE(Fixture, "store: a file that another process put aside is let go of") {
+  make_table();
+  insert(1);
+  work.drain();
+  for (const char* part : {"-wal", "-shm", ""}) {
+    std::filesystem::rename(folder.file("a.db") + part, folder.file("moved.db") + part);
+  }
+  heard.clear();
+  insert(2);
+  work.drain();
+  CHECK(heard == std::vector<std::string>{"gone"});
+  commit(
+      {{"CREATE TABLE t(k INTEGER PRIMARY KEY, v TEXT)", {}}, {"INSERT INTO t(k) VALUES(2)", {}}});
+  work.drain();
+  CHECK(heard.back() == "ok");
+  auto rows = SqliteStore::query_now(folder.file("a.db"), {"SELECT k FROM t", {}}, 9);
+  REQUIRE(rows.has_value());
+  CHECK(rows->rows.size() == 1);
+  rows = SqliteStore::query_now(folder.file("moved.db"), {"SELECT k FROM t", {}}, 9);
+  REQUIRE(rows.has_value());
+  CHECK(rows->rows.size() == 1);
+}
