@@ -64,6 +64,7 @@ Result<void> OsAppendFile::sync() {
 class OsFileLock final : public ports::FileLock {
  public:
   explicit OsFileLock(Descriptor file) : file_(std::move(file)) {}
+  int descriptor() const override { return file_.number(); }
 
  private:
   const Descriptor file_;  // closing frees the lock
@@ -186,5 +187,13 @@ Result<std::unique_ptr<ports::FileLock>> OsFiles::lock(const std::string& path) 
   } while (!is_named(file, path));
   return std::unique_ptr<ports::FileLock>(std::make_unique<OsFileLock>(std::move(file)));
 }
+
+std::unique_ptr<ports::FileLock> OsFiles::inherited_lock(const std::string& path, int descriptor) {
+  Descriptor file(descriptor);
+  if (!is_named(file, path) || ::flock(file.number(), LOCK_EX | LOCK_NB) != 0) return nullptr;
+  return std::make_unique<OsFileLock>(std::move(file));
+}
+
+bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
 
 }  // namespace sluice::drivers

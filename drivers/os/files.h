@@ -21,6 +21,11 @@ class OsFiles final : public ports::Files {
   Result<std::vector<std::string>> list(const std::string& folder) override;
   // flock(2) on a file that is made when needed and stays.
   Result<std::unique_ptr<ports::FileLock>> lock(const std::string& path) override;
+  // The lock that another process held when it started this one, and shares since. Takes over
+  // `descriptor`. Null: it is not the lock of that file.
+  std::unique_ptr<ports::FileLock> inherited_lock(const std::string& path, int descriptor);
 };
+
+bool exists(const std::string& path);
 
 }  // namespace sluice::drivers

@@ -9,10 +9,12 @@
 
 namespace sluice::drivers {
 
-UvSignals::UvSignals(UvLoop& loop, Callback on_stop, Callback on_reload)
+UvSignals::UvSignals(UvLoop& loop, Callback on_stop, Callback on_reload, Callback on_upgrade)
     : on_stop_(std::move(on_stop)),
       on_reload_(std::move(on_reload)),
-      handles_{watch(loop, SIGTERM), watch(loop, SIGINT), watch(loop, SIGHUP)} {}
+      on_upgrade_(std::move(on_upgrade)),
+      handles_{watch(loop, SIGTERM), watch(loop, SIGINT), watch(loop, SIGHUP),
+               watch(loop, SIGUSR2)} {}
 
 UvSignals::~UvSignals() {
   for (uv_signal_t* handle : handles_) {
@@ -33,6 +35,8 @@ void UvSignals::on_signal(uv_signal_t* handle, int number) noexcept {
   auto* signals = static_cast<UvSignals*>(handle->data);
   if (number == SIGHUP) {
     signals->on_reload_();
+  } else if (number == SIGUSR2) {
+    signals->on_upgrade_();
   } else {
     signals->on_stop_();
   }

@@ -1,6 +1,6 @@
 // What the supervisor asks of the process: SIGTERM and SIGINT to stop, SIGHUP to load the settings
-// again. The callbacks run on the loop thread, as often as the signal is seen.
-// (SIGPIPE is ignored by UvLoop.)
+// again, SIGUSR2 to give way to a new process of the program. The callbacks run on the loop thread,
+// as often as the signal is seen. (SIGPIPE is ignored by UvLoop.)
 #pragma once
 
 #include <array>
@@ -15,7 +15,7 @@ namespace sluice::drivers {
 
 class UvSignals {
  public:
-  UvSignals(UvLoop& loop, Callback on_stop, Callback on_reload);
+  UvSignals(UvLoop& loop, Callback on_stop, Callback on_reload, Callback on_upgrade);
   ~UvSignals();
   UvSignals(const UvSignals&) = delete;
   UvSignals& operator=(const UvSignals&) = delete;
@@ -26,7 +26,8 @@ class UvSignals {
 
   Callback on_stop_;
   Callback on_reload_;
-  std::array<uv_signal_t*, 3> handles_;  // each lives until its close callback
+  Callback on_upgrade_;
+  std::array<uv_signal_t*, 4> handles_;  // each lives until its close callback
 };
 
 }  // namespace sluice::drivers

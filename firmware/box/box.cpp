@@ -3,10 +3,11 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <utility>
 
-#include "drivers/os/descriptors.h"
 #include "drivers/os/environment.h"
 #include "drivers/os/host_name.h"
+#include "drivers/os/report.h"
 #include "firmware/box/box_parts.h"
 #include "firmware/box/configure.h"
 #include "firmware/box/credentials.h"
@@ -20,13 +21,10 @@ drivers::LogStyle log_style() {
   return drivers::style_of_stderr(stream ? stream->c_str() : nullptr);
 }
 
-// Descriptors that are not connections: files, the loop's own, the database.
-constexpr int64_t kDescriptorsForOurselves = 64;
-
 }  // namespace
 
-Box::Box(std::string config, LoadedSettings loaded)
-    : config_(std::move(config)),
+Box::Box(Launch launch, LoadedSettings loaded)
+    : launch_(std::move(launch)),
       loaded_(std::move(loaded)),
       log_(settings().live.log_level, log_style()),
       randoms_(drivers::system_seed()),
@@ -37,12 +35,14 @@ Box::Box(std::string config, LoadedSettings loaded)
       dialer_(loop_, clock_, timers_),
       listeners_(loop_, timers_),
       tls_(timers_, clock_, secrets_, log_),
+      successors_(loop_),
       plain_http_(dialer_, timers_, clock_, parsers_),
       proxy_random_(randoms_.stream("proxy")),
       probe_random_(randoms_.stream("probes")),
       room_(clock_, timers_, static_cast<size_t>(settings().live.queue.length_max)),
       learn_(timers_.make([this] { on_learn(); })),
-      give_up_(timers_.make([this] { finish(); })) {
+      give_up_(timers_.make([this] { finish(); })),
+      upgrade_(successors_, timers_, log_, [this] { on_handed_over(); }) {
   started_ = clock_.now();
 }
 
@@ -50,19 +50,7 @@ Box::~Box() = default;
 
 Result<void> Box::start() {
   if (!loaded_.trouble.empty()) log_.error("settings", "the overlay: {}", loaded_.trouble);
-  const Result<int64_t> descriptors = drivers::raise_descriptor_limit();
-  // Each of the two listeners of applications is bounded; a client's connection needs one to a
-  // node.
-  const settings::ListenSettings& at = settings().start.listen;
-  const int64_t doors = (at.api ? 1 : 0) + (at.tls ? 1 : 0);
-  const int64_t wanted =
-      2 * doors * settings().live.limits.connections_max + kDescriptorsForOurselves;
-  if (descriptors && *descriptors < wanted) {
-    log_.warning("box",
-                 "only {} descriptors are allowed, limits.connections_max asks for {}; raise "
-                 "LimitNOFILE or lower the setting",
-                 *descriptors, wanted);
-  }
+  bound_descriptors();
   if (Result<void> ok = take_state_folder(); !ok) return ok;
   if (Result<void> ok = open_stores(); !ok) return ok;
   Result<std::map<std::string, sense::EngineFacts>> engines = embedded_engine_facts();
@@ -80,7 +68,8 @@ Result<void> Box::start() {
   apply_live();
   if (Result<void> ok = listen(); !ok) return ok;
   signals_ = std::make_unique<drivers::UvSignals>(
-      loop_, [this] { on_stop(); }, [this] { (void)reload("SIGHUP").has_value(); });
+      loop_, [this] { on_stop(); }, [this] { (void)reload("SIGHUP").has_value(); },
+      [this] { upgrade("SIGUSR2", [](const Result<int>&) {}); });  // the log tells how it went
   on_learn();
   announce();
   return {};
@@ -89,6 +78,9 @@ Result<void> Box::start() {
 Result<void> Box::take_state_folder() {
   const std::string& folder = settings().start.state_dir;
   if (Result<void> made = files_.make_folder(folder + "/scratch"); !made) return made;
+  const int inherited = std::exchange(launch_.handed.lock, -1);
+  if (inherited >= 0) folder_lock_ = files_.inherited_lock(folder + "/lock", inherited);
+  if (folder_lock_) return {};
   Result<std::unique_ptr<ports::FileLock>> lock = files_.lock(folder + "/lock");
   if (!lock) {
     return Error{lock.error().kind, "box",
@@ -100,9 +92,18 @@ Result<void> Box::take_state_folder() {
 
 Result<void> Box::open_stores() {
   const std::string& folder = settings().start.state_dir;
+  const std::string ledger = folder + "/ledger.db";
+  // Its log of writes goes when the last process closes it: one that is there was left by a crash.
+  const bool left_open = launch_.handed.report < 0 && drivers::exists(ledger + "-wal");
   Result<std::unique_ptr<drivers::SqliteStore>> store =
-      drivers::SqliteStore::open(folder + "/ledger.db", work_);
+      drivers::SqliteStore::open(ledger, work_, [this](const std::string& where, const Error& why) {
+        log_.error("box",
+                   "THE LEDGER WAS DAMAGED ({}) and is now {}: a new one is begun, which has none "
+                   "of its rows; journals are whole, what they hold is stored in the new one",
+                   why.text, where);
+      });
   if (!store) return store.error();
+  if (left_open) (*store)->check();
   stored_ = std::make_unique<Stored>(*this, std::move(*store));
   if (Result<void> ok = stored_->meter.open(); !ok) return ok;
   if (Result<void> ok = stored_->keys.load(); !ok) return ok;
@@ -118,18 +119,30 @@ Result<std::string> Box::read_admin_token() {
 Result<void> Box::listen() {
   for (Entrance& entrance : serving_->entrances) {
     if (!entrance.at) continue;
-    Result<std::unique_ptr<ports::Listener>> opened =
-        listeners_.listen(*entrance.at, *entrance.sink);
+    Result<std::unique_ptr<ports::Listener>> opened = open(entrance);
     if (!opened) return opened.error();
     entrance.listener = std::move(*opened);
   }
+  for (const HandedSocket& left : launch_.handed.sockets) {
+    drivers::close_descriptor(left.descriptor);
+  }
+  launch_.handed.sockets.clear();
+  for (const Entrance& entrance : serving_->entrances) {
+    if (entrance.listener) entrance.listener->own_name(true);
+  }
   return {};
+}
+
+Result<std::unique_ptr<ports::Listener>> Box::open(const Entrance& entrance) {
+  const auto handed = take_socket(launch_.handed, entrance.name, entrance.at->text());
+  if (handed) return listeners_.adopt(*handed, *entrance.at, *entrance.sink);
+  return listeners_.listen(*entrance.at, *entrance.sink);
 }
 
 // One line for people and scripts: where the box can be reached (port 0 has become a real one).
 void Box::announce() {
   log_.say(LogLevel::info, "box", "version {} serves with settings from {}", SLUICE_VERSION,
-           config_);
+           launch_.config);
   const Serving& s = *serving_;
   std::fputs(fmt::format("sluiced ready api={} tls={} page={} admin={}\n", s.entrance("api").text(),
                          s.entrance("tls").text(), s.entrance("page").text(),
@@ -162,38 +175,13 @@ void Box::run() { loop_.run(); }
 void Box::on_learn() {
   senses_.learn(clock_.now());
   room_.poke();
-  learn_->start(settings().live.sense.learn);
-}
-
-void Box::on_stop() {
-  if (stopping_) return give_up_->start(Duration());  // asked twice: now
-  stopping_ = true;
-  const size_t open = serving_->api_server.connections() + serving_->tls_server.connections();
-  log_.info("box", "stopping; {} client connections are open", open);
-  for (Entrance& entrance : serving_->entrances) entrance.listener.reset();
-  nodes_->stop();
-  draining_ = static_cast<int>(serving_->entrances.size());
-  give_up_->start(kDrainMax);
-  serving_->page.finish_streams();
-  serving_->admin.finish_streams();
-  for (const Entrance& entrance : serving_->entrances) {
-    entrance.server->drain([this] { on_drained(); });
+  // A key made with the successor must be good here too, as long as requests may still come.
+  if (handed_over_ && clock_.now() < drain_began_ + kIdleGrace + kIdleGrace) {
+    if (Result<void> read = stored_->keys.load(); !read) {
+      log_.error("box", "{}", read.error().text);
+    }
   }
-}
-
-// A turn later: this is called by a server that finish() destroys.
-void Box::on_drained() {
-  if (--draining_ == 0) give_up_->start(Duration());
-}
-
-void Box::finish() {
-  if (finished_) return;
-  finished_ = true;
-  give_up_->stop();
-  learn_->stop();
-  serving_.reset();  // exchanges that are still open are cancelled and counted
-  stored_->journal.flush();
-  stored_->meter.flush([this] { loop_.stop(); });
+  learn_->start(settings().live.sense.learn);
 }
 
 }  // namespace sluice::box

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "drivers/http1/http1_client.h"
 #include "drivers/http1/http1_parsers.h"
@@ -21,12 +22,15 @@
 #include "drivers/uv/listeners.h"
 #include "drivers/uv/loop.h"
 #include "drivers/uv/signals.h"
+#include "drivers/uv/successors.h"
 #include "drivers/uv/timers.h"
 #include "drivers/uv/work.h"
 #include "firmware/box/decision_journal.h"
+#include "firmware/box/handover.h"
 #include "firmware/box/node_book.h"
 #include "firmware/box/settings_source.h"
 #include "firmware/box/tls_identity.h"
+#include "firmware/box/upgrade.h"
 #include "firmware/identity/key_store.h"
 #include "firmware/meter/meter.h"
 #include "firmware/proxy/api_front.h"
@@ -40,17 +44,28 @@
 
 namespace sluice::box {
 
-// How long open exchanges may go on after SIGTERM.
-inline constexpr Duration kDrainMax = Duration::seconds(30);
+struct Entrance;
+
+// How the process was started, and what it was handed.
+struct Launch {
+  std::string config;
+  std::string program;  // path; an upgrade starts what is there then
+  std::vector<std::string> arguments;
+  Handover handed;
+};
 
 class Box : public web::BoxCommands {
  public:
-  Box(std::string config, LoadedSettings loaded);
+  // What an idle client sends so long after the drain began is still answered.
+  static constexpr Duration kIdleGrace = Duration::ms(1500);
+
+  Box(Launch launch, LoadedSettings loaded);
   ~Box() override;
 
   // Errors: whatever keeps the box from serving, with what to do about it.
   Result<void> start();
-  void run();  // until SIGTERM or SIGINT, and what was open then has ended
+  // Until SIGTERM or SIGINT, or until a successor serves, and what was open then has ended.
+  void run();
 
   Result<void> set_setting(std::string_view key, std::string_view value_text,
                            std::string_view author) override;
@@ -58,6 +73,7 @@ class Box : public web::BoxCommands {
   Result<void> reload(std::string_view author) override;
   std::string print_settings(bool origin) const override;
   void usage(const web::UsageQuery& query, web::UsageCallback done) override;
+  void upgrade(std::string_view author, web::UpgradeCallback done) override;
   web::BoxStatus status() const override;
   web::ProcessFigures process() const override;
 
@@ -73,17 +89,22 @@ class Box : public web::BoxCommands {
   // Nothing: the one in use stays. Errors: refused.
   Result<std::optional<CheckedIdentity>> next_identity(const settings::Settings& next);
   Result<void> show(const std::optional<CheckedIdentity>& next);
+  Result<std::unique_ptr<ports::Listener>> open(const Entrance& entrance);
+  ports::SuccessorSpec successor_spec() const;
   Result<void> use(LoadedSettings loaded);  // on an error the old ones stay in force
   Result<void> change_overlay(Result<settings::Overlay> changed, std::string_view what,
                               std::string_view author);
   void apply_live();
   void announce();
   void on_learn();
+  void bound_descriptors();
   void on_stop();
+  void on_handed_over();
+  void drain(Duration time_max);
   void on_drained();
   void finish();
 
-  std::string config_;
+  Launch launch_;
   LoadedSettings loaded_;
   Instant started_;
 
@@ -101,6 +122,7 @@ class Box : public web::BoxCommands {
   drivers::UvDialer dialer_;
   drivers::UvListeners listeners_;
   drivers::MbedTlsServer tls_;
+  drivers::UvSuccessors successors_;
   drivers::Http1Parsers parsers_;
   drivers::Http1Client plain_http_;
   std::unique_ptr<ports::Random> proxy_random_;
@@ -116,8 +138,11 @@ class Box : public web::BoxCommands {
   std::unique_ptr<ports::Timer> give_up_;
   std::unique_ptr<drivers::UvSignals> signals_;
   std::string shown_identity_;  // a hash of it; empty: none yet
-  int draining_ = 0;            // servers that still have connections
-  bool stopping_ = false;
+  Upgrade upgrade_;
+  Instant drain_began_;
+  int draining_ = 0;          // servers that still have connections
+  bool stopping_ = false;     // no new connections: asked to end, or a successor serves
+  bool handed_over_ = false;  // a successor serves
   bool finished_ = false;
 };
 

@@ -83,7 +83,7 @@ Result<void> Box::use(LoadedSettings loaded) {
 
 Result<void> Box::reload(std::string_view author) {
   if (stopping_) return is_stopping();
-  Result<LoadedSettings> loaded = load_settings(config_, files_);
+  Result<LoadedSettings> loaded = load_settings(launch_.config, files_);
   Result<void> used = loaded ? stored_->keys.load() : Result<void>(loaded.error());
   if (used) used = use(std::move(*loaded));
   if (used) {
@@ -169,6 +169,10 @@ web::ProcessFigures Box::process() const {
   figures.open_descriptors = drivers::open_descriptors().value_or(-1);
   const std::optional<Bytes> resident = drivers::resident_memory();
   figures.resident_bytes = resident ? resident->count : -1;
+  for (const Entrance& entrance : serving_->entrances) {
+    figures.connections += static_cast<int64_t>(entrance.server->connections());
+    figures.connections_refused += static_cast<int64_t>(entrance.server->refused());
+  }
   return figures;
 }
 

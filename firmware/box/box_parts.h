@@ -53,6 +53,7 @@ struct Box::Serving {
   std::vector<Entrance> entrances;  // in the order in which they open
 
   const Entrance& entrance(std::string_view name) const;
+  size_t client_connections() const { return api_server.connections() + tls_server.connections(); }
 };
 
 }  // namespace sluice::box

@@ -5,9 +5,13 @@
 #include <cstdio>
 
 #include "drivers/os/calendar.h"
+#include "drivers/os/environment.h"
 #include "drivers/os/files.h"
+#include "drivers/os/report.h"
+#include "drivers/os/service_manager.h"
 #include "firmware/box/box.h"
 #include "firmware/box/credentials.h"
+#include "firmware/box/handover.h"
 #include "firmware/box/tls_identity.h"
 #include "firmware/settings/exposure.h"
 #include "firmware/settings/print.h"
@@ -21,9 +25,39 @@ int complain(const Error& error) {
 
 void say(std::string_view text) { std::fwrite(text.data(), 1, text.size(), stdout); }
 
-int serve(const Options& options, LoadedSettings loaded) {
-  Box box(options.config, std::move(loaded));
-  if (Result<void> started = box.start(); !started) return complain(started.error());
+namespace {
+
+// From the process that this one succeeds, or from a service manager; nothing from neither.
+Result<Handover> take_handover() {
+  const std::optional<std::string> text = drivers::take_from_environment(kHandoverVariable);
+  std::vector<drivers::ActivatedSocket> activated = drivers::take_activated_sockets();
+  if (text) return read_handover(*text);
+  Handover handover;
+  for (drivers::ActivatedSocket& socket : activated) {
+    handover.sockets.push_back({std::move(socket.name), "", socket.descriptor});
+  }
+  return handover;
+}
+
+int fail(drivers::Report& report, const Error& error) {
+  report.say(std::string(kReportFailed) + error.text);
+  return complain(error);
+}
+
+}  // namespace
+
+int serve(const Options& options) {
+  Result<Handover> handed = take_handover();
+  if (!handed) return complain(handed.error());
+  drivers::Report report(handed->report);
+  drivers::OsFiles files;
+  Result<LoadedSettings> loaded = load_settings(options.config, files);
+  if (!loaded) return fail(report, loaded.error());
+  Box box({options.config, options.program, options.arguments, std::move(*handed)},
+          std::move(*loaded));
+  if (Result<void> started = box.start(); !started) return fail(report, started.error());
+  report.say(kReportReady);
+  drivers::notify_service_manager(drivers::ready_state());
   box.run();
   return 0;
 }
@@ -82,12 +116,11 @@ int print_settings(const Options& options, const LoadedSettings& loaded) {
 
 int run_command(const Options& options) {
   if (options.command == Command::replay) return replay(options);
+  if (options.command == Command::serve) return serve(options);
   drivers::OsFiles files;
   Result<LoadedSettings> loaded = load_settings(options.config, files);
   if (!loaded) return complain(loaded.error());
   switch (options.command) {
-    case Command::serve:
-      return serve(options, std::move(*loaded));
     case Command::check_config:
       return check_config(options, *loaded);
     case Command::print_settings:
@@ -100,6 +133,9 @@ int run_command(const Options& options) {
       return key_command(options, *loaded);
     case Command::usage:
       return usage(options, *loaded);
+    case Command::upgrade:
+      return upgrade(*loaded);
+    case Command::serve:
     case Command::replay:
       break;
   }

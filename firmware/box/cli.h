@@ -9,7 +9,8 @@ namespace sluice::box {
 
 int run_command(const Options& options);
 
-int serve(const Options& options, LoadedSettings loaded);
+int serve(const Options& options);
+int upgrade(const LoadedSettings& loaded);
 int check_config(const Options& options, const LoadedSettings& loaded);
 int print_settings(const Options& options, const LoadedSettings& loaded);
 int status(const Options& options, const LoadedSettings& loaded);

@@ -132,6 +132,17 @@ int status(const Options& options, const LoadedSettings& loaded) {
   return 0;
 }
 
+int upgrade(const LoadedSettings& loaded) {
+  const std::string& socket = loaded.effective.settings.start.listen.admin_socket;
+  const Result<AdminAnswer> answer = ask_admin(socket, "POST", "/api/v1/upgrade", "");
+  if (!answer) return complain(answer.error());
+  if (answer->status != 200) return complain(error_of(*answer));
+  const Result<JsonValue> json = ports::parse_json(answer->body);
+  say(fmt::format("process {} serves; the old one ends when its answers have ended\n",
+                  json ? json->integer("process") : 0));
+  return 0;
+}
+
 int key_command(const Options& options, const LoadedSettings& loaded) {
   drivers::OsFiles files;
   drivers::OsSecrets secrets;

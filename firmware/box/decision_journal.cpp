@@ -49,7 +49,11 @@ Result<void> DecisionJournal::open() {
   return open_next();
 }
 
+// Under a lock, so that two processes do not take the same number; who finds it held goes on with
+// the file it has, for now.
 Result<void> DecisionJournal::open_next() {
+  const Result<std::unique_ptr<ports::FileLock>> lock = files_.lock(folder_ + "/lock");
+  if (!lock) return file_ ? Result<void>() : Result<void>(lock.error());
   const Result<std::vector<std::string>> names = files_.list(folder_);
   if (!names) return names.error();
   std::vector<int64_t> numbers = numbers_of(*names);

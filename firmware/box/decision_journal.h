@@ -1,7 +1,8 @@
 // Every decision as a line in <state_dir>/decisions/<n>.journal, for `sluiced replay`. Lines are
 // gathered for kGatherTime and written in one piece; at most `files_max` files of `file_max` bytes
-// are kept, the oldest goes. A decision that cannot be written is lost, said once, and counted: the
-// journal explains, the meter bills.
+// are kept, the oldest goes. While an upgrade in place drains the old
+// process, two write here, each a file of its own. A decision that cannot be written is lost, said
+// once, and counted: the journal explains, the meter bills.
 #pragma once
 
 #include <cstdint>

@@ -2,6 +2,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include "drivers/os/environment.h"
+
 namespace sluice::box {
 
 namespace {
@@ -78,6 +80,10 @@ std::optional<Options> read_options(int argc, char** argv, int* exit_code) {
                                  "decide recorded decisions again and compare", Command::replay);
   replay->add_option("journal", options.journals, "decision journals, in order")->required();
   replay->add_flag("--quiet", options.quiet, "only the totals");
+  add_command(app, options, "upgrade",
+              "let the program at the daemon's path take over; no stream breaks", Command::upgrade);
+  options.program = drivers::program_path(argv[0]);
+  options.arguments.assign(argv + 1, argv + argc);
   *exit_code = parse_line(app, argc, argv);
   if (*exit_code != kParsed) return std::nullopt;
   return options;

@@ -17,6 +17,7 @@ enum class Command {
   key_revoke,
   usage,
   replay,
+  upgrade,
 };
 
 struct KeyOptions {
@@ -41,8 +42,10 @@ struct UsageOptions {
 struct Options {
   Command command = Command::serve;
   std::string config = "/etc/sluice/sluice.yaml";
-  bool origin = false;  // print-settings
-  bool json = false;    // status, key list
+  std::string program;                 // path of this program, as it was started
+  std::vector<std::string> arguments;  // behind the program's name
+  bool origin = false;                 // print-settings
+  bool json = false;                   // status, key list
   KeyOptions key;
   UsageOptions usage;
   std::vector<std::string> journals;  // replay

@@ -15,6 +15,7 @@ class TlsDoor final : public ports::AcceptSink {
   void on_accept(std::unique_ptr<ports::ByteStream> stream) override {
     server_.on_accept(tls_.wrap(std::move(stream)));
   }
+  void on_no_room() override { server_.on_no_room(); }
 
  private:
   ports::TlsServer& tls_;

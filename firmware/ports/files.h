@@ -23,6 +23,9 @@ class AppendFile {
 class FileLock {  // held until destroyed; also freed when the process ends
  public:
   virtual ~FileLock() = default;
+  // For a successor to inherit: then both hold it, and it is free when both have let go. Negative:
+  // it cannot be inherited.
+  virtual int descriptor() const { return -1; }
 };
 
 class Files {

@@ -44,9 +44,12 @@ void HttpConnection::start() {
   stream_->start(*this);
 }
 
-void HttpConnection::finish_soon() {
+void HttpConnection::finish_soon(Duration grace) {
+  grace_ = closing_ ? Duration() : grace;
   closing_ = true;
-  if (state_ == State::idle) close_when_sent();
+  if (state_ != State::idle) return;
+  if (grace_.is_zero()) return close_when_sent();
+  late_->start(grace_);
 }
 
 void HttpConnection::move_to(State state) {
@@ -286,7 +289,8 @@ void HttpConnection::on_turn() {
   activity_.reset();
   if (state_ == State::lingering) return release(&input_);
   move_to(State::idle);
-  if (closing_ || (peer_ended_ && input_.empty())) return close_when_sent();
+  const bool over = closing_ && grace_.is_zero();
+  if (over || (peer_ended_ && input_.empty())) return close_when_sent();
   go_on();
 }
 
@@ -294,7 +298,7 @@ void HttpConnection::on_turn() {
 void HttpConnection::go_on() {
   parser_->restart();
   release(&output_);
-  late_->start(rules_->times.idle_max);
+  late_->start(closing_ ? grace_ : rules_->times.idle_max);
   input_.erase(0, read_requests(input_));
   if (input_.empty()) release(&input_);
   if (!peer_ended_) return;
@@ -328,8 +332,8 @@ void HttpConnection::on_late() {
       return on_body_late();
     case State::lingering:
       return on_linger_late();
-    case State::idle:
-      return close_when_sent();
+    case State::idle:  // what a client sends too late is not answered, but does not reset either
+      return closing_ ? close_after_answer() : close_when_sent();
     case State::answering:
       return on_taking_late();
     case State::closed:

@@ -57,7 +57,9 @@ class HttpConnection : public ports::ByteSink, public ports::HttpAnswer {
   ~HttpConnection() override;
 
   void start();
-  void finish_soon();  // no further request; an answer under way is finished first
+  // The answer under way is the last. Whoever is idle then may be sending a request just now: for
+  // `grace` it is still answered, with "connection: close"; zero: not even that.
+  void finish_soon(Duration grace);
   const ports::Address& peer() const { return peer_.address; }
 
   void on_bytes(std::string_view bytes) override;
@@ -132,6 +134,7 @@ class HttpConnection : public ports::ByteSink, public ports::HttpAnswer {
   bool bodyless_ = false;         // the answer to a HEAD request
   bool keep_alive_ = true;
   bool closing_ = false;  // after this answer
+  Duration grace_;        // what is left to a client that is idle then
 };
 
 }  // namespace sluice::proxy

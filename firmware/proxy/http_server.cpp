@@ -6,7 +6,11 @@ namespace sluice::proxy {
 
 HttpServer::HttpServer(ports::HttpParsers& parsers, ports::Timers& timers,
                        ports::HttpService& service, Log& log)
-    : parsers_(parsers), timers_(timers), service_(service), log_(log) {
+    : parsers_(parsers),
+      timers_(timers),
+      service_(service),
+      log_(log),
+      tell_(timers.make([this] { say_refused(); })) {
   set_limits({});
 }
 
@@ -23,7 +27,7 @@ void HttpServer::on_accept(std::unique_ptr<ports::ByteStream> stream) {
   const size_t count = from_there == per_address_.end() ? 0 : from_there->second;
   if (draining_ || connections_.size() >= limits_.connections_max ||
       count >= limits_.connections_per_address_max) {
-    ++refused_;
+    refuse_one();
     log_.debug("proxy", "connection from {} refused: {} open, {} from there", host,
                connections_.size(), count);
     stream->reset();
@@ -39,6 +43,25 @@ void HttpServer::on_accept(std::unique_ptr<ports::ByteStream> stream) {
   started.start();
 }
 
+void HttpServer::on_no_room() { refuse_one(); }
+
+void HttpServer::refuse_one() {
+  ++refused_;
+  if (!tell_->is_running()) say_refused();
+}
+
+// At most one line in kTellEvery, however many are refused.
+void HttpServer::say_refused() {
+  if (refused_ == refused_told_) return;
+  log_.warning("proxy",
+               "{} connections refused: {} are open, of {} allowed and {} from one address, or the "
+               "process is short of descriptors",
+               refused_ - refused_told_, connections_.size(), limits_.connections_max,
+               limits_.connections_per_address_max);
+  refused_told_ = refused_;
+  tell_->start(kTellEvery);
+}
+
 void HttpServer::closed(uint64_t id) {
   const auto found = connections_.find(id);
   ENSURE(found != connections_.end());
@@ -52,10 +75,10 @@ void HttpServer::closed(uint64_t id) {
   }
 }
 
-void HttpServer::drain(Callback done) {
+void HttpServer::drain(Duration grace, Callback done) {
   draining_ = true;
   drained_ = std::move(done);
-  for (auto& [id, connection] : connections_) connection->finish_soon();
+  for (auto& [id, connection] : connections_) connection->finish_soon(grace);
   if (connections_.empty()) {
     Callback now = std::move(drained_);
     drained_ = nullptr;

@@ -25,20 +25,26 @@ struct ServerLimits {
 
 class HttpServer : public ports::AcceptSink {
  public:
+  static constexpr Duration kTellEvery = Duration::seconds(10);  // of connections refused
+
   HttpServer(ports::HttpParsers& parsers, ports::Timers& timers, ports::HttpService& service,
              Log& log);
   ~HttpServer() override;
 
   void set_limits(const ServerLimits& limits);  // for new connections
-  // No further request on any connection; `done` once, when the last one has closed.
-  void drain(Callback done);
+  // The answers under way are the last, but for what an idle client sends within `grace`; `done`
+  // once, when the last connection has closed.
+  void drain(Duration grace, Callback done);
   size_t connections() const { return connections_.size(); }
   uint64_t refused() const { return refused_; }
 
   void on_accept(std::unique_ptr<ports::ByteStream> stream) override;
+  void on_no_room() override;
 
  private:
   void closed(uint64_t id);
+  void refuse_one();
+  void say_refused();
 
   ports::HttpParsers& parsers_;
   ports::Timers& timers_;
@@ -50,6 +56,8 @@ class HttpServer : public ports::AcceptSink {
   std::map<std::string, size_t> per_address_;
   uint64_t next_id_ = 1;
   uint64_t refused_ = 0;
+  uint64_t refused_told_ = 0;
+  std::unique_ptr<ports::Timer> tell_;  // running: the last line is younger than kTellEvery
   bool draining_ = false;
   Callback drained_;
 };

@@ -88,6 +88,14 @@ void describe_limits(LimitSettings& limits, Visitor& v) {
       {"keepalive_comment_ms", kLive, "How often a comment keeps a waiting stream open; 0 = never.",
        "等待中的流多久发送一次保活注释；0 = 从不。"},
       milliseconds(limits.keepalive_comment, 0, 600000));
+  v.field({"drain_ms_max", kLive,
+           "How long open exchanges may go on after SIGTERM; then they are cut off.",
+           "收到 SIGTERM 后，进行中的交互最多再持续多久；之后被切断。"},
+          milliseconds(limits.drain_max, 0, kDayMs));
+  v.field({"upgrade_drain_ms_max", kLive,
+           "The same for the old process after an upgrade in place, while the new one serves.",
+           "就地升级后旧进程中的交互最多再持续多久；此时新进程已在服务。"},
+          milliseconds(limits.upgrade_drain_max, 0, kDayMs));
   v.leave();
 }
 

@@ -152,7 +152,7 @@ struct LimitSettings {
   Bytes bodies_memory_max{134217728};                 // of all requests in memory
   Bytes bodies_per_key_max{536870912};                // kept for one key; memory and disk
   Bytes bodies_max{1073741824};                       // kept for all; memory and disk
-  int64_t connections_max = 4096;                     // of one listener; descriptors and memory
+  int64_t connections_max = 16384;                    // of one listener; descriptors and memory
   int64_t connections_per_address_max = 1024;         // one client address may hold so many
   Duration tls_handshake_max = Duration::ms(10000);   // slow handshakes are cut off
   int64_t tls_handshakes_per_s_max = 100;             // more: bursts connect faster, stalls streams
@@ -167,6 +167,8 @@ struct LimitSettings {
   Duration stream_idle_max = Duration::ms(120000);  // silence of an upstream within an answer
   Duration connect_max = Duration::ms(5000);        // to a node
   Duration keepalive_comment = Duration::ms(15000);  // SSE comment while waiting; zero = never
+  Duration drain_max = Duration::ms(30000);          // open exchanges may end so long after SIGTERM
+  Duration upgrade_drain_max = Duration::ms(3600000);  // the same, after an upgrade in place
   bool operator==(const LimitSettings&) const = default;
 };
 

@@ -25,6 +25,8 @@ struct BoxStatus {
 struct ProcessFigures {
   int64_t open_descriptors = -1;
   int64_t resident_bytes = -1;
+  int64_t connections = 0;          // of clients, open at any of the box's addresses
+  int64_t connections_refused = 0;  // beyond a limit, since the start
 };
 
 enum class UsageBy { key, model, node, day };
@@ -43,6 +45,7 @@ struct UsageText {
   std::string content_type;
 };
 using UsageCallback = std::function<void(Result<UsageText>)>;
+using UpgradeCallback = std::function<void(Result<int>)>;
 
 // Errors: refused = the request is at fault; gone = there is no such thing; busy = try again;
 // broken = the box's own files. Texts are shown to people as they are.
@@ -60,6 +63,10 @@ class BoxCommands {
   virtual void usage(
       const UsageQuery& query,
       UsageCallback done) = 0;  // `done` once, on the loop; it may be called before usage() returns
+
+  // The program at its own path takes over: see box/upgrade.h. `done` once, on the loop, with the
+  // id of the new process; it may be called before upgrade() returns.
+  virtual void upgrade(std::string_view author, UpgradeCallback done) = 0;
 
   virtual BoxStatus status() const = 0;
   virtual ProcessFigures process() const = 0;

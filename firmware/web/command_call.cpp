@@ -93,6 +93,8 @@ void CommandCall::run(const JsonValue& body) {
       return finish(world_.box.unset_setting(route_.name, author_in(body)));
     case Action::reload:
       return finish(world_.box.reload(author_in(body)));
+    case Action::upgrade:
+      return upgrade(body);
     case Action::show_usage:
       return show_usage();
     case Action::show_status:
@@ -157,6 +159,20 @@ void CommandCall::on_usage(const Result<UsageText>& usage) {
   if (!usage) return finish_error(usage.error());
   move_to(State::done);
   send_text(answer_, 200, usage->content_type, usage->text);
+}
+
+void CommandCall::upgrade(const JsonValue& body) {
+  move_to(State::running);
+  waiting_ = std::make_shared<Waiting>(Waiting{this});
+  world_.box.upgrade(author_in(body), [waiting = waiting_](const Result<int>& process) {
+    if (waiting->call != nullptr) waiting->call->on_upgrade(process);
+  });
+}
+
+void CommandCall::on_upgrade(const Result<int>& process) {
+  if (state_ != State::running) return;
+  if (!process) return finish_error(process.error());
+  finish_json(200, JsonValue::object({{"ok", true}, {"process", *process}}));
 }
 
 void CommandCall::finish(const Result<void>& result) {

@@ -1,5 +1,5 @@
 // One command under way: collects the body, bounded, carries the command out and answers.
-// collecting -> running -> done   (running: the usage is being counted)
+// collecting -> running -> done   (running: the usage is being counted, or a new process starts)
 //   any -> done                   refused, or the client left: a late result is then dropped
 #pragma once
 
@@ -33,7 +33,7 @@ class CommandCall : public ports::HttpActivity {
 
  private:
   enum class State { collecting, running, done };
-  // Outlives the call until the usage is there; null when nobody waits for it any more.
+  // Outlives the call until the result is there; null when nobody waits for it any more.
   struct Waiting {
     CommandCall* call;
   };
@@ -47,6 +47,8 @@ class CommandCall : public ports::HttpActivity {
   void set_setting(const ports::JsonValue& body);
   void show_usage();
   void on_usage(const Result<UsageText>& usage);
+  void upgrade(const ports::JsonValue& body);
+  void on_upgrade(const Result<int>& process);
   void finish(const Result<void>& result);
   void finish_json(int status, const ports::JsonValue& value);
   void finish_error(const Error& error);

@@ -145,6 +145,11 @@ void write_box(MetricsText& page, const MetricsParts& parts) {
         static_cast<double>(parts.queue.length_max));
   gauge(page, "sluice_ledger_unstored_rows", "Rows of the ledger that are not yet in the store.",
         static_cast<double>(parts.unstored_rows));
+  gauge(page, "sluice_connections", "Connections of clients.",
+        static_cast<double>(parts.process.connections));
+  page.family("sluice_connections_refused_total", "counter",
+              "Connections refused beyond a limit, or for want of descriptors.");
+  page.sample({}, static_cast<double>(parts.process.connections_refused));
   if (parts.process.open_descriptors >= 0) {
     gauge(page, "process_open_fds", "Open file descriptors.",
           static_cast<double>(parts.process.open_descriptors));

@@ -17,7 +17,7 @@ struct Row {
   Action action;
 };
 
-constexpr std::array<Row, 11> kRows = {{
+constexpr std::array<Row, 12> kRows = {{
     {"/api/v1/status", "GET", Action::show_status},
     {"/api/v1/decisions", "GET", Action::show_decisions},
     {"/api/v1/events", "GET", Action::follow_events},
@@ -28,6 +28,7 @@ constexpr std::array<Row, 11> kRows = {{
     {"/api/v1/settings/", "PUT", Action::set_setting},
     {"/api/v1/settings/", "DELETE", Action::unset_setting},
     {"/api/v1/reload", "POST", Action::reload},
+    {"/api/v1/upgrade", "POST", Action::upgrade},
     {"/api/v1/usage", "GET", Action::show_usage},
 }};
 
@@ -62,7 +63,7 @@ std::variant<Route, Refusal> route_of(const ports::HttpRequestHead& head) {
   }
   return Refusal{404,
                  "there is no such path here; under /api/v1 there are status, decisions, events, "
-                 "keys, settings, reload and usage",
+                 "keys, settings, reload, upgrade and usage",
                  ""};
 }
 

@@ -22,6 +22,7 @@ enum class Action {
   set_setting,
   unset_setting,
   reload,
+  upgrade,
   show_usage,
 };
 

@@ -58,7 +58,13 @@ std::optional<Refusal> WebService::check_peer(const HttpRequestHead& head,
 }
 
 std::optional<Refusal> WebService::check_action(const HttpRequestHead& head, Action action) const {
+  if (streams_->finishing && is_command(action)) {
+    return Refusal{503, "this process ends; ask again, its successor answers", ""};
+  }
   if (door_ == Door::admin_socket) return std::nullopt;
+  if (action == Action::upgrade) {
+    return Refusal{403, "an upgrade is asked for on the admin socket only: sluiced upgrade", ""};
+  }
   if (auto refusal = check_same_site(head)) return refusal;
   return is_command(action) ? check_token(head, admin_token_) : std::nullopt;
 }

@@ -1,7 +1,7 @@
 // The page and the command interface over HTTP, at one of two doors (door.h).
 // GET /, /app.js, ...                                   the page door only: the browser's files
 // GET /api/v1/status, decisions, events                 views
-// /api/v1/keys, settings, reload, usage                 commands
+// /api/v1/keys, settings, reload, upgrade, usage                 commands
 #pragma once
 
 #include <memory>
@@ -29,7 +29,8 @@ class WebService : public ports::HttpService {
                                             const ports::HttpPeer& peer,
                                             ports::HttpAnswer& answer) override;
 
-  // At stop: every event stream ends within kEventPeriod, so that its connection can close.
+  // At stop: every event stream ends within kEventPeriod, so that its connection can close, and
+  // commands are refused.
   void finish_streams() { streams_->finishing = true; }
 
  private:

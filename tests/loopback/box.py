@@ -2,19 +2,27 @@
 metrics, ledger, journals."""
 
 import http.client
+import ctypes
 import json
+import os
 import re
+import select
 import signal
 import socket
 import sqlite3
 import subprocess
+import time
 
 import programs
 from programs import Program, ask, ask_on, patience, wait_until
 
 READY = re.compile(r"^sluiced ready api=(\S+) tls=(\S+) page=(\S+) admin=(\S+)$")
+UPGRADED = re.compile(r"^process (\d+) serves; ")
 SAMPLE = re.compile(r"^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)$")
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
+
+PR_SET_CHILD_SUBREAPER = 36
+ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 SETTINGS = {
     "listen": {"api": "127.0.0.1:0", "tls": "off", "page": "127.0.0.1:0"},
@@ -43,20 +51,55 @@ class UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self.path)
 
 
+class Successor:
+    """A process that sluiced started. It becomes a child of ours when its parent ends."""
+
+    def __init__(self, pid):
+        self.pid = pid
+        self.descriptor = os.pidfd_open(pid)
+
+    def poll(self):
+        """Whether it has ended; then its exit code, if it was a child of ours by then."""
+        return None if not select.select([self.descriptor], [], [], 0)[0] else self.code(0)
+
+    def wait(self, timeout):
+        if not select.select([self.descriptor], [], [], timeout)[0]:
+            raise subprocess.TimeoutExpired("sluiced", timeout)
+        return self.code(1)
+
+    def code(self, seconds):
+        end = time.monotonic() + seconds
+        while True:  # it may have ended before its parent, which is ending
+            try:
+                return os.waitstatus_to_exitcode(os.waitpid(self.pid, os.WNOHANG)[1])
+            except ChildProcessError:
+                if time.monotonic() > end:
+                    return 0
+                time.sleep(0.01)
+
+    def send_signal(self, number):
+        signal.pidfd_send_signal(self.descriptor, number)
+
+    def kill(self):
+        self.send_signal(signal.SIGKILL)
+
+
 class Box(Program):
     """sluiced in the folder of a world. Settings are written as YAML's JSON."""
 
-    def __init__(self, world, nodes, settings, name="box"):
+    def __init__(self, world, nodes, settings, name="box", program=None):
         self.folder = world.folder
         self.state = world.folder / "state"
         self.config = world.folder / "sluice.yaml"
         self.api = self.tls = self.page = self.admin = None
         self.key = None
+        self.older = []  # processes that were upgraded
         self.settings = merged(SETTINGS, {"state_dir": str(self.state), "nodes": nodes})
         self.settings = merged(self.settings, settings)
         self.write_settings()
         super().__init__(world.folder, name,
-                         [programs.SETUP.build / "sluiced", "--config", self.config, "serve"])
+                         [program or programs.SETUP.build / "sluiced", "--config", self.config,
+                          "serve"])
         world.programs.append(self)
 
     def write_settings(self):
@@ -68,6 +111,26 @@ class Box(Program):
         assert found, self.out.read_text()
         self.api, self.tls, self.page, self.admin = found.groups()
         return self
+
+    def upgrade(self):
+        """An upgrade in place; afterwards `process` is the new one. Returns the old."""
+        said = self.command("upgrade").stdout
+        found = UPGRADED.match(said)
+        assert found, said
+        return self.succeed(int(found.group(1)))
+
+    def succeed(self, pid):
+        old = self.process
+        self.older.append(old)
+        self.process = Successor(pid)
+        return old
+
+    def kill(self):
+        for process in [self.process, *self.older]:
+            if process is not None and process.poll() is None:
+                process.send_signal(signal.SIGCONT)
+                process.send_signal(signal.SIGKILL)
+                process.wait(10)
 
     def start_again(self):
         """On the same API port, as a restarted service."""

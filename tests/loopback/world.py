@@ -115,9 +115,9 @@ class World(unittest.TestCase):
         self.programs.append(engine)
         return engine
 
-    def start_box(self, nodes, **settings):
+    def start_box(self, nodes, program=None, **settings):
         """A daemon with these nodes; its first key is box.key."""
-        self.box = Box(self, nodes, settings)
+        self.box = Box(self, nodes, settings, program=program)
         self.box.key = self.box.add_key("first")
         self.box.start()
         return self.box

@@ -313,13 +313,13 @@ TEST_CASE("connection: a cut never looks complete") {
 
 TEST_CASE("connection: told to finish it closes when idle, and answers first when not") {
   Line idle;
-  idle.connection->finish_soon();
+  idle.connection->finish_soon(Duration());
   idle.settle();
   CHECK(idle.closed);
 
   Line busy;
   busy.client(kGet);
-  busy.connection->finish_soon();
+  busy.connection->finish_soon(Duration());
   busy.settle();
   CHECK_FALSE(busy.closed);
   busy.service.whole("last");
@@ -328,13 +328,58 @@ TEST_CASE("connection: told to finish it closes when idle, and answers first whe
   CHECK(busy.wire->saw_fin());
 }
 
+TEST_CASE("connection: idle when told to finish it still answers, for the time of grace") {
+  const Duration grace = Duration::ms(1500);
+  SUBCASE("a request that was on its way is answered, and told that it is the last") {
+    Line line;
+    line.connection->finish_soon(grace);
+    line.pass(grace - Duration::ms(1));
+    CHECK(line.read().empty());
+    line.client(kGet);
+    line.service.whole("in time");
+    CHECK(line.has_read("connection: close\r\n"));
+    CHECK(line.has_read("in time"));
+    line.settle();
+    CHECK(line.wire->saw_fin());
+  }
+  SUBCASE("the next after an answer that had promised to go on, too") {
+    Line line;
+    line.client(kGet);
+    line.service.answer->send_head(200, {}, 2);
+    line.connection->finish_soon(grace);
+    line.service.answer->send_body("ok");
+    line.service.answer->end();
+    line.settle();
+    CHECK_FALSE(line.has_read("connection: close\r\n"));
+    CHECK_FALSE(line.wire->saw_fin());
+    line.pass(grace - Duration::ms(1));
+    line.client(kGet);
+    line.service.whole("last");
+    CHECK(line.has_read("connection: close\r\n"));
+    line.settle();
+    CHECK(line.wire->saw_fin());
+  }
+  SUBCASE("without one it ends, well: no reset for what comes too late") {
+    Line line;
+    line.connection->finish_soon(grace);
+    line.pass(grace);
+    CHECK(line.wire->saw_fin());
+    CHECK_FALSE(line.closed);
+    line.client(kGet);
+    CHECK(line.service.paths.empty());
+    CHECK_FALSE(line.wire->reset);
+    line.client_fin();
+    CHECK(line.closed);
+  }
+}
+
 TEST_CASE(
     "connection: told to finish in the middle of an answer it loses nothing that is pending") {
   Line line;
   line.client(kGet);
   line.service.answer->send_head(200, {}, 5);
   line.service.answer->send_body("he");
-  line.connection->finish_soon();
+  line.connection->finish_soon(Duration());
   line.wire->window = 0;
   line.service.answer->send_body("llo");
   line.service.answer->end();

@@ -3,6 +3,10 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <string>
+#include <vector>
+
 #include "drivers/http1/http1_parsers.h"
 #include "tests/script/fake_stream.h"
 #include "tests/script/memory.h"
@@ -27,6 +31,19 @@ struct Waiting : ports::HttpService {  // answers when the test says so
   ports::HttpAnswer* answer = nullptr;
 };
 
+struct KeptLog final : Log {
+  std::vector<std::string> lines;
+  bool enabled(LogLevel) const override { return true; }
+  void write(LogLevel, std::string_view, std::string_view line) override {
+    lines.emplace_back(line);
+  }
+  int count(std::string_view part) const {
+    return static_cast<int>(std::count_if(lines.begin(), lines.end(), [part](const auto& line) {
+      return line.find(part) != std::string::npos;
+    }));
+  }
+};
+
 struct Hall {
   std::shared_ptr<Wire> come(std::string host) {
     auto wire = std::make_shared<Wire>();
@@ -37,7 +54,7 @@ struct Hall {
   SimClock clock;
   SimTimers timers{clock};
   drivers::Http1Parsers parsers;
-  SilentLog log;
+  KeptLog log;
   Waiting service;
   proxy::HttpServer server{parsers, timers, service, log};
 };
@@ -67,13 +84,24 @@ TEST_CASE("server: connections are bounded in all and per address, and those bey
   CHECK_FALSE(hall.come("a")->reset);
 }
 
+TEST_CASE("server: refusals are counted, and told in one line for many") {
+  Hall hall;
+  for (int i = 0; i < 50; ++i) hall.server.on_no_room();
+  CHECK(hall.server.refused() == 50);
+  CHECK(hall.log.count("connections refused") == 1);
+  hall.timers.pass(proxy::HttpServer::kTellEvery);
+  CHECK(hall.log.count("49 connections refused") == 1);
+  hall.timers.pass(proxy::HttpServer::kTellEvery);
+  CHECK(hall.log.count("connections refused") == 2);
+}
+
 TEST_CASE("server: a drain closes the idle, lets answers end, and tells once when all are closed") {
   Hall hall;
   const auto idle = hall.come("a");
   const auto busy = hall.come("b");
   busy->sink->on_bytes("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
   int drained = 0;
-  hall.server.drain([&] { ++drained; });
+  hall.server.drain(Duration(), [&] { ++drained; });
   hall.timers.settle();
   CHECK(idle->closed);
   CHECK_FALSE(busy->closed);
@@ -94,7 +122,7 @@ TEST_CASE("server: a drain closes the idle, lets answers end, and tells once whe
 TEST_CASE("server: a drain of nothing is done at once") {
   Hall hall;
   int drained = 0;
-  hall.server.drain([&] { ++drained; });
+  hall.server.drain(Duration(), [&] { ++drained; });
   CHECK(drained == 1);
 }
 

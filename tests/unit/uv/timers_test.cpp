@@ -210,10 +210,13 @@ TEST_CASE("clock: fresh inside the callback of a socket after a long sleep in th
   world.settle();
 }
 
-TEST_CASE("signals: SIGTERM and SIGINT stop, SIGHUP loads again, SIGPIPE does not kill") {
+TEST_CASE(
+    "signals: SIGTERM and SIGINT stop, SIGHUP loads again, SIGUSR2 upgrades, SIGPIPE kills "
+    "nothing") {
   World world;
   int stops = 0;
   int reloads = 0;
+  int upgrades = 0;
   UvSignals signals(
       world.loop,
       [&] {
@@ -221,6 +224,10 @@ TEST_CASE("signals: SIGTERM and SIGINT stop, SIGHUP loads again, SIGPIPE does no
       },
       [&] {
         ++reloads;
+        ::raise(SIGUSR2);
+      },
+      [&] {
+        ++upgrades;
         ::raise(SIGTERM);
         ::raise(SIGINT);
       });
@@ -229,6 +236,7 @@ TEST_CASE("signals: SIGTERM and SIGINT stop, SIGHUP loads again, SIGPIPE does no
   world.run();
   CHECK(stops == 2);
   CHECK(reloads == 1);
+  CHECK(upgrades == 1);
 }
 
 TEST_CASE("loop: run goes on while nothing waits, until stop; stop before run ends it at once") {

@@ -125,7 +125,8 @@ struct SetBox final : BoxCommands {
   Result<void> answer;
   UsageQuery usage_query;
   UsageCallback usage_done;
-  ProcessFigures figures{12, 4096};
+  UpgradeCallback upgrade_done;
+  ProcessFigures figures{12, 4096, 3, 2};
   BoxStatus state{"0.1.0", Duration::seconds(61), "auto", "off", true, "CNY", ""};
 
   Result<void> set_setting(std::string_view key, std::string_view value,
@@ -142,6 +143,10 @@ struct SetBox final : BoxCommands {
   void usage(const UsageQuery& query, UsageCallback done) override {
     usage_query = query;
     usage_done = std::move(done);
+  }
+  void upgrade(std::string_view author, UpgradeCallback done) override {
+    asked.push_back("upgrade|" + std::string(author));
+    upgrade_done = std::move(done);
   }
   BoxStatus status() const override { return state; }
   ProcessFigures process() const override { return figures; }
