@@ -154,7 +154,7 @@ size_t UvStream::untaken_bytes() const {
       ::ioctl(descriptor, TIOCOUTQ, &queued) != 0) {
     queued = 0;
   }
-  return pending_bytes() + static_cast<size_t>(queued);
+  return gathered_.size() + pending_bytes() + static_cast<size_t>(queued);
 }
 
 void UvStream::send_waiting() {
