@@ -160,7 +160,7 @@ class Box(Peer):
         engine = "http://" + bench.engine
         models = [{"name": MODEL}]
         self.config.write_text(json.dumps({
-            "listen": {"api": "127.0.0.1:0", "page": "127.0.0.1:0"},
+            "listen": {"api": "127.0.0.1:0", "tls": "off", "page": "127.0.0.1:0"},
             "state_dir": str(self.state),
             "limits": {"connections_max": DESCRIPTORS, "connections_per_address_max": DESCRIPTORS},
             "nodes": [{"name": "gpu-1", "place": "local", "url": engine, "models": models,
