@@ -38,10 +38,6 @@ bool is_coded(const ports::HttpFields& fields) {
   return !coding.empty() && !equal_ignoring_case(coding, "identity");
 }
 
-uint64_t attempt_id(ports::Random& random) {
-  return random.next() >> 1;
-}  // SQL integers are signed
-
 }  // namespace
 
 AttemptRun::AttemptRun(ProxyWorld& world, const AttemptOrder& order,
@@ -51,7 +47,7 @@ AttemptRun::AttemptRun(ProxyWorld& world, const AttemptOrder& order,
       candidate_(candidate),
       number_(number),
       sink_(sink),
-      id_(attempt_id(world.random)),
+      id_(world.attempt_ids.next(world.random, world.calendar.now())),
       upstream_model_(world.senses.node(candidate.node)
                           .upstream_name(order.ask.model)
                           .value_or(order.ask.model)) {}

@@ -18,6 +18,7 @@
 #include "firmware/ports/scratch.h"
 #include "firmware/ports/timers.h"
 #include "firmware/proxy/admission.h"
+#include "firmware/proxy/attempt_ids.h"
 #include "firmware/proxy/body_room.h"
 #include "firmware/proxy/decision_log.h"
 #include "firmware/proxy/rate_limit.h"
@@ -66,6 +67,7 @@ struct ProxyWorld {
   ProxyPolicy policy;
   std::map<valve::NodeId, NodeAccess> nodes;
   ResponseHomes response_homes = {};
+  AttemptIds attempt_ids = {};
 };
 
 }  // namespace sluice::proxy
