@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <charconv>
 #include <iterator>
 #include <vector>
@@ -16,6 +17,7 @@ namespace {
 constexpr std::string_view kHead = "sluice-attempts 1 ";
 constexpr size_t kStartFields = 14;
 constexpr size_t kEndFields = 10;
+constexpr size_t kUsualLine = 256;
 
 bool is_plain(char c) { return static_cast<unsigned char>(c) >= 0x20 && c != 0x7f && c != '\\'; }
 
@@ -29,6 +31,14 @@ void append_escaped(std::string& out, std::string_view text) {
       fmt::format_to(std::back_inserter(out), "\\{:02x}", static_cast<unsigned char>(c));
     }
   }
+}
+
+template <class Number>
+void append_number(std::string& out, Number number, int base = 10) {
+  std::array<char, 32> text;
+  text[0] = '\t';
+  const auto end = std::to_chars(text.data() + 1, text.data() + text.size(), number, base).ptr;
+  out.append(text.data(), end);
 }
 
 template <class Number>
@@ -107,29 +117,45 @@ std::string journal_head(Currency currency) {
 }
 
 std::string journal_line(const AttemptStart& attempt) {
-  std::string line = fmt::format("S\t{:x}", attempt.id);
+  std::string line;
+  line.reserve(kUsualLine);
+  line += 'S';
+  append_number(line, attempt.id, 16);
   append_escaped(line, attempt.request);
   append_escaped(line, attempt.key);
   append_escaped(line, attempt.model);
   append_escaped(line, attempt.endpoint);
   append_escaped(line, attempt.node);
-  fmt::format_to(std::back_inserter(line), "\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n",
-                 attempt.place == valve::Place::local ? "local" : "cloud", attempt.number,
-                 attempt.at.as_us(), attempt.prompt_estimate.count, attempt.price_in_nano,
-                 attempt.price_out_nano, attempt.price_cached_nano);
+  line += attempt.place == valve::Place::local ? "\tlocal" : "\tcloud";
+  append_number(line, attempt.number);
+  append_number(line, attempt.at.as_us());
+  append_number(line, attempt.prompt_estimate.count);
+  append_number(line, attempt.price_in_nano);
+  append_number(line, attempt.price_out_nano);
+  append_number(line, attempt.price_cached_nano);
+  line += '\n';
   return line;
 }
 
 std::string journal_line(uint64_t id, const AttemptEnd& end) {
-  std::string line = fmt::format("E\t{:x}\t{}\t{}", id, to_text(end.outcome), end.status);
+  std::string line;
+  line.reserve(kUsualLine);
+  line += 'E';
+  append_number(line, id, 16);
+  line += '\t';
+  line += to_text(end.outcome);
+  append_number(line, end.status);
   if (end.reported) {
-    fmt::format_to(std::back_inserter(line), "\t{}\t{}\t{}", end.in_reported.count,
-                   end.out_reported.count, end.cached_reported.count);
+    append_number(line, end.in_reported.count);
+    append_number(line, end.out_reported.count);
+    append_number(line, end.cached_reported.count);
   } else {
     line += "\t-\t-\t-";
   }
-  fmt::format_to(std::back_inserter(line), "\t{}\t{}\t{}\n", end.out_counted.count,
-                 end.first_byte.as_us(), end.total.as_us());
+  append_number(line, end.out_counted.count);
+  append_number(line, end.first_byte.as_us());
+  append_number(line, end.total.as_us());
+  line += '\n';
   return line;
 }
 

@@ -25,6 +25,8 @@ constexpr const char* kInsert =
     "currency, outcome, status, first_byte_us, total_us) "
     "VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)";
 
+constexpr size_t kColumns = 20;
+
 ports::SqlValue bounded_if(bool known, Tokens tokens) {
   if (!known) return std::monostate();
   return std::clamp<int64_t>(tokens.count, 0, kAttemptTokensMax);
@@ -41,27 +43,29 @@ ports::SqlStatement insert_attempt(const LedgerRow& row) {
   const AttemptEnd& e = row.end;
   ports::SqlValue first_byte;
   if (!e.first_byte.is_zero()) first_byte = e.first_byte.as_us();
-  return {kInsert,
-          {static_cast<int64_t>(s.id),
-           s.request,
-           s.key,
-           s.model,
-           s.endpoint,
-           s.node,
-           std::string(valve::to_text(s.place)),
-           int64_t{s.number},
-           s.at.as_us(),
-           bounded_if(true, s.prompt_estimate),
-           bounded_if(e.reported, e.in_reported),
-           bounded_if(e.reported, e.out_reported),
-           bounded_if(e.reported, e.cached_reported),
-           bounded_if(true, e.out_counted),
-           cost_of(s, e).nano,
-           row.currency.text(),
-           std::string(to_text(e.outcome)),
-           int64_t{e.status},
-           first_byte,
-           e.total.as_us()}};
+  ports::SqlStatement statement;
+  statement.sql = kInsert;
+  std::vector<ports::SqlValue>& values = statement.values;
+  values.reserve(kColumns);  // a list in braces would copy each text
+  values.emplace_back(static_cast<int64_t>(s.id));
+  for (const std::string* text : {&s.request, &s.key, &s.model, &s.endpoint, &s.node}) {
+    values.emplace_back(*text);
+  }
+  values.emplace_back(std::string(valve::to_text(s.place)));
+  values.emplace_back(int64_t{s.number});
+  values.emplace_back(s.at.as_us());
+  values.push_back(bounded_if(true, s.prompt_estimate));
+  values.push_back(bounded_if(e.reported, e.in_reported));
+  values.push_back(bounded_if(e.reported, e.out_reported));
+  values.push_back(bounded_if(e.reported, e.cached_reported));
+  values.push_back(bounded_if(true, e.out_counted));
+  values.emplace_back(cost_of(s, e).nano);
+  values.emplace_back(row.currency.text());
+  values.emplace_back(std::string(to_text(e.outcome)));
+  values.emplace_back(int64_t{e.status});
+  values.push_back(std::move(first_byte));
+  values.emplace_back(e.total.as_us());
+  return statement;
 }
 
 Ledger::Ledger(ports::Store& store, ports::Timers& timers, Log& log, Duration commit,
