@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <span>
 #include <utility>
 
 #include "drivers/uv/addresses.h"
@@ -121,7 +123,7 @@ void UvStream::send_now(std::string_view bytes) {
                                            uv_buf_t{const_cast<char*>(bytes.data()), bytes.size()}};
   const unsigned from = gathered_.empty() ? 1 : 0;
   const unsigned count = 2 - from - (bytes.empty() ? 1 : 0);
-  const int result = uv_try_write(&socket_->stream, &buffers.at(from), count);
+  const int result = offer(std::span(buffers).subspan(from, count));
   if (result < 0 && result != UV_EAGAIN) {
     drop_gathered();
     return fail_soon(result);
@@ -133,6 +135,19 @@ void UvStream::send_now(std::string_view bytes) {
   }
   drop_gathered();
   if (!waiting_.empty()) send_waiting();
+}
+
+// One piece, the usual case, by send(2): write(2) takes the kernel's longer way through files.
+int UvStream::offer(std::span<const uv_buf_t> pieces) {
+  uv_os_fd_t descriptor = -1;
+  if (pieces.size() > 1 || uv_fileno(&socket_->handle, &descriptor) != 0) {
+    return uv_try_write(&socket_->stream, pieces.data(), static_cast<unsigned>(pieces.size()));
+  }
+  ssize_t taken = -1;
+  do {
+    taken = ::send(descriptor, pieces[0].base, pieces[0].len, MSG_NOSIGNAL | MSG_DONTWAIT);
+  } while (taken < 0 && errno == EINTR);
+  return taken >= 0 ? static_cast<int>(taken) : uv_translate_sys_error(errno);
 }
 
 void UvStream::drop_gathered() {

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 
 #include "drivers/uv/loop.h"
@@ -49,6 +50,7 @@ class UvStream final : public ports::ByteStream, private Gatherer {
   int error_behind_end() const;
   void send_gathered() override;
   void send_now(std::string_view bytes);
+  int offer(std::span<const uv_buf_t> pieces);  // bytes taken, or libuv's error
   void drop_gathered();
   void send_waiting();
   void write_done(int status);
