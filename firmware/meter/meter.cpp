@@ -89,7 +89,7 @@ Result<void> Meter::State::open() {
   if (Result<void> opened = journal_.open(); !opened) return opened;
   is_open_ = true;
   ledger_.open();
-  look_for_leftovers();
+  look_again_->start(Duration());  // not before others have started: serving comes first
   return {};
 }
 
