@@ -190,7 +190,8 @@ void EngineServer::start(ServerConnection& connection, HttpReader& request, Infe
                               .fault = happens_midway(fault.fault) ? fault : FaultDraw{},
                               .fault_index = static_cast<std::int64_t>(fault.place * output),
                               .received = now,
-                              .last_token = now});
+                              .last_token = now,
+                              .request = std::string(request.header("x-request-id"))});
   connection.exchange = id;
   model_.submit(now, id, prompt, script.tokens());
 }
@@ -220,11 +221,15 @@ void EngineServer::on_engine_event(const EngineEvent& event) {
 void EngineServer::on_token(RequestId id, Exchange& exchange, const EngineEvent& event) {
   exchange.last_token = event.at;
   metrics_.on_more_choices(static_cast<std::uint64_t>(exchange.choices - 1));
-  if (!exchange.stream) return;
+  if (!exchange.stream) {
+    ++exchange.tokens;
+    return;
+  }
   if (event.index == 0) send_stream_head(exchange);
   if (exchange.fault.fault != Fault::none && event.index == exchange.fault_index) {
     return fail_midway(id, exchange);
   }
+  ++exchange.tokens;
   for (int choice = 0; choice < exchange.choices; ++choice) {
     send_events(exchange, exchange.wire->token(choice, exchange.script.piece(choice, event.index)));
   }
@@ -257,6 +262,7 @@ void EngineServer::on_finished(RequestId id, Exchange& exchange, Micros at) {
   const bool cut = exchange.script.finish_reason() == "length";
   metrics_.on_finished(cut ? "length" : "stop", to_seconds(at - exchange.received));
   note_outcome("ok");
+  record(exchange, "ok");
   remember(exchange);
   ServerConnection& connection = *exchange.connection;
   const bool keep = exchange.keep;
@@ -283,6 +289,7 @@ void EngineServer::remember(const Exchange& exchange) {
 void EngineServer::fail_midway(RequestId id, Exchange& exchange) {
   const Fault fault = exchange.fault.fault;
   ServerConnection& connection = *exchange.connection;
+  record(exchange, name_of(fault));
   if (exchange.stream) {
     if (fault == Fault::malformed) connection.send("xyzzy\r\nnot a chunk\r\n");
     if (fault == Fault::badjson) {

@@ -15,6 +15,7 @@ struct CommandLine {
   std::string control;
   std::string metrics = "v1";
   std::string endpoints;
+  std::string records;
 };
 
 void add_serving_options(CLI::App& app, CommandLine& line) {
@@ -32,6 +33,7 @@ void add_serving_options(CLI::App& app, CommandLine& line) {
   app.add_option("--eos-tokens", engine.eos_tokens, "answers stop by themselves here; 0: never");
   app.add_option("--max-model-len", engine.max_model_len)->capture_default_str();
   app.add_option("--faults", engine.faults, "such as refuse=0.02,cut=0.1,lie=zero");
+  app.add_option("--records", line.records, "append a JSON line for each request here");
   app.add_option("--seed", engine.seed, "of the faults")->capture_default_str();
   app.add_option("--slow-start-s", engine.slow_start_s, "steps are slow for so long");
   app.add_option("--slow-start-factor", engine.slow_start_factor)->capture_default_str();
@@ -64,6 +66,7 @@ int run(const CommandLine& line) {
   sluice::testbed::StopSignals stop(poller);
   sluice::testbed::EngineServer server(poller, line.engine);
   auto error = server.apply_faults(sluice::testbed::Faults::wish_of(line.engine.faults));
+  if (!error && !line.records.empty()) error = server.record_to(line.records);
   if (!error) error = server.listen(line.listen);
   if (!error && !line.control.empty()) error = server.listen_for_control(line.control);
   if (error) {

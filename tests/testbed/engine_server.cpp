@@ -86,9 +86,10 @@ void EngineServer::on_gone(ServerConnection& connection) {
   const auto found = exchanges_.find(connection.exchange);
   if (found != exchanges_.end()) {
     model_.cancel(poller_.now(), found->first);
-    exchanges_.erase(found);
     metrics_.on_aborted();
     note_outcome("aborted");
+    record(found->second, "aborted");
+    exchanges_.erase(found);
   }
   const auto held = connections_.extract(&connection);
   if (!held.empty()) gone_.push_back(std::move(held.mapped()));

@@ -20,6 +20,7 @@
 #include "tests/testbed/endpoints.h"
 #include "tests/testbed/engine_metrics.h"
 #include "tests/testbed/engine_model.h"
+#include "tests/testbed/engine_records.h"
 #include "tests/testbed/faults.h"
 #include "tests/testbed/listening_socket.h"
 #include "tests/testbed/poller.h"
@@ -55,6 +56,7 @@ class EngineServer final : public ConnectionOwner, public SocketOwner {
   std::optional<std::string> listen_for_control(const std::string& address);
   std::string control_address() const { return control_->address(); }
   std::optional<std::string> apply_faults(const nlohmann::json& wish);
+  std::optional<std::string> record_to(const std::string& path) { return records_.open(path); }
 
   // One turn of the loop.
   void run_once();
@@ -82,6 +84,8 @@ class EngineServer final : public ConnectionOwner, public SocketOwner {
     std::int64_t fault_index;  // the token at which a fault in mid-answer happens
     Micros received;
     Micros last_token;
+    std::string request;      // its x-request-id
+    std::int64_t tokens = 0;  // generated so far
   };
 
   void route(ServerConnection& connection, HttpReader& request, const std::string& path);
@@ -120,6 +124,10 @@ class EngineServer final : public ConnectionOwner, public SocketOwner {
   void cut_short(ServerConnection& connection, Fault fault, std::string_view whole);
   void end_with_fault(ServerConnection& connection, Fault fault);
   void note_outcome(const std::string& outcome) { ++outcomes_[outcome]; }
+  void record(const Exchange& exchange, std::string_view outcome) {
+    records_.note(exchange.request, exchange.stream, exchange.prompt_tokens,
+                  exchange.tokens * exchange.choices, outcome);
+  }
   std::string head(int status, std::string_view type, std::string_view extra) const;
 
   void apply_slowdown();
@@ -145,6 +153,7 @@ class EngineServer final : public ConnectionOwner, public SocketOwner {
   std::map<std::string, std::string> stored_;  // response id -> the conversation up to it
   std::deque<std::string> stored_order_;
 
+  EngineRecords records_;
   std::uint64_t received_ = 0;
   std::uint64_t accepted_ = 0;
   std::map<std::string, std::uint64_t> outcomes_;

@@ -216,7 +216,10 @@ void LoadExchange::end(Outcome outcome, std::string why) {
   result_.outcome = outcome;
   result_.why = std::move(why);
   result_.status = reader_.head_done() ? reader_.status() : 0;
-  if (reader_.head_done()) result_.node = std::string(reader_.header("x-sluice-node"));
+  if (reader_.head_done()) {
+    result_.node = std::string(reader_.header("x-sluice-node"));
+    result_.request_id = std::string(reader_.header("x-request-id"));
+  }
   result_.model = check_.model();
   result_.tokens = check_.tokens();
   result_.comments = lines_.comments();

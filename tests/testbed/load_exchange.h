@@ -56,6 +56,7 @@ struct LoadResult {
   std::string why;
   std::string node;   // header x-sluice-node
   std::string model;  // as the answer names it
+  std::string request_id;
   Micros started = 0;
   Micros ended = 0;
   Micros first_text = 0;  // 0: none

@@ -64,6 +64,7 @@ json LoadReport::record(const LoadRequest& request, const LoadResult& result) {
                {"tokens", result.tokens}};
   if (result.first_text > 0) line["ttft_s"] = to_seconds(result.first_text - result.started);
   if (!result.node.empty()) line["node"] = result.node;
+  if (!result.request_id.empty()) line["request"] = result.request_id;
   if (!result.why.empty()) line["why"] = result.why;
   return line;
 }
