@@ -275,7 +275,8 @@ void AttemptRun::on_end() {
   if (translation_ && translation_->is_broken()) return fail_untranslated();
   move_to(State::ended);
   const bool readable = filter_->has_last_event() && !filter_->passes_unread();
-  const bool truncated = readable && !filter_->done_seen();
+  // An answer that tells its own failure and ends in good order has said all: it passes as it is.
+  const bool truncated = readable && !filter_->done_seen() && !filter_->error_seen();
   if (truncated) {
     count_out(first_byte_ ? meter::Outcome::cut : meter::Outcome::failed, sense::FlightEnd::failed,
               "its stream ended without its last event");

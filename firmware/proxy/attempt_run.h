@@ -68,6 +68,7 @@ class AttemptRun : public ports::HttpCallSink {
   valve::NodeId node() const { return candidate_.node; }
   bool is_event_stream() const { return filter_ && filter_->is_event_stream(); }
   int64_t events_passed() const;
+  bool told_error() const { return filter_ && filter_->error_seen(); }  // in its stream
   bool passes_whole() const;  // the body's bytes and length stay as the node sent them
 
   void on_head(const ports::HttpResponseHead& head) override;

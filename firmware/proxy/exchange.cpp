@@ -349,7 +349,8 @@ void Exchange::fail(const ApiError& error) {
   if (!passing && !committed_) {
     return send_error(answer_, error, request_id_, shape_of(endpoint_));
   }
-  const bool stream = committed_ || (attempt_ && attempt_->is_event_stream());
+  const bool told = passing && attempt_ && attempt_->told_error();  // by the node: once is enough
+  const bool stream = !told && (committed_ || (attempt_ && attempt_->is_event_stream()));
   if (stream && passing) answer_.send_body("\n\n");  // ends an event that broke off
   if (stream) {
     const int64_t events = attempt_ && passing ? attempt_->events_passed() : 0;

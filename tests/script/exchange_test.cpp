@@ -231,6 +231,24 @@ TEST_CASE("exchange: an error told in the middle of a stream is passed on and is
   CHECK(w.outcomes() == Outcomes{Outcome::cut});
 }
 
+TEST_CASE("exchange: an error that the node told is not told a second time, and is no clean end") {
+  const std::string told = token_event("a") + "data: {\"error\":{\"message\":\"died\"}}\n\n";
+  for (const bool breaks : {false, true}) {
+    World w;
+    Client& client = w.ask("key-internal", kStream);
+    w.local().last().stream_head();
+    w.local().last().body(token_event("a"));
+    w.local().last().body(told.substr(token_event("a").size()));
+    if (breaks) w.local().last().fail(Stage::in_body);
+    if (!breaks) w.local().last().end();
+    w.settle();
+    CHECK(client.body == told);
+    CHECK(client.was_cut == breaks);
+    finish(w);
+    CHECK(w.outcomes() == Outcomes{Outcome::cut});
+  }
+}
+
 TEST_CASE("exchange: all was said when the end mark came, however the connection ends") {
   World w;
   Client& client = w.ask("key-internal", kStream);

@@ -57,6 +57,7 @@ class Swarm {
   }
 
   const std::vector<std::string>& violations() const { return world_.violations; }
+  int tokens_compared() const { return world_.tokens_compared; }
   const std::string& trace() const { return world_.trace; }
   int count(meter::Outcome outcome) const {
     const auto all = world_.outcomes();
@@ -226,6 +227,7 @@ class Swarm {
 TEST_CASE(
     "swarm: whatever nodes and clients do, every exchange ends once and nothing is invented") {
   int reached[meter::kOutcomeCount] = {};
+  int compared = 0;
   for (uint64_t seed = 1; seed <= kSeeds; ++seed) {
     Swarm first(seed);
     first.run();
@@ -237,6 +239,7 @@ TEST_CASE(
     for (int i = 0; i < meter::kOutcomeCount; ++i) {
       reached[i] += first.count(static_cast<meter::Outcome>(i));
     }
+    compared += first.tokens_compared();
   }
   for (int i = 0; i < meter::kOutcomeCount; ++i) {
     const auto outcome = static_cast<meter::Outcome>(i);
@@ -244,6 +247,7 @@ TEST_CASE(
     INFO(meter::to_text(outcome));
     CHECK(reached[i] > 50);  // the swarm really goes everywhere
   }
+  CHECK(compared > 1000);
 }
 
 }  // namespace sluice::script

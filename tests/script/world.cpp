@@ -167,6 +167,22 @@ void World::check_served(const Client& client) {
   must(served == 1 || error_told, "a served request does not have exactly one served attempt");
 }
 
+// Of a stream, however it ended: the ledger has each token that was received, and no other. An
+// event that never became whole is read when its stream ended, and not when it broke.
+void World::check_tokens(const NodeCall& call) {
+  constexpr std::string_view kText = "\"content\":\"";
+  if (!call.passed().starts_with("data: ")) return;
+  const std::string id(call.spec.fields.get("x-request-id"));
+  const std::string whole = call.passed().substr(0, call.passed().rfind("\n\n") + 2);
+  int64_t received = 0;
+  for (size_t at = whole.find(kText); at != whole.npos; at = whole.find(kText, at + 1)) ++received;
+  for (const auto& [attempt, end] : attempts_ended_) {
+    if (!id.ends_with(fmt::format("-{:x}", attempt))) continue;
+    must(end.out_counted.count == received, "tokens that came and tokens counted differ: " + id);
+    tokens_compared += 1;
+  }
+}
+
 void World::finish() {
   pass(Duration::seconds(1));  // the meter's rows reach the store
   for (const Client& client : clients) {
@@ -179,7 +195,10 @@ void World::finish() {
   must(room.length() == 0, "somebody still waits");
   must(store.inserted.size() == started_.size(), "the ledger has not each attempt once");
   for (ScriptedClient& node : nodes) {
-    for (const NodeCall& call : node.calls()) must(!call.is_live(), "a call is still open");
+    for (const NodeCall& call : node.calls()) {
+      must(!call.is_live(), "a call is still open");
+      check_tokens(call);
+    }
   }
   for (const auto& [secret, key] : keys.keys) {
     const bool free = !limits.enter(key.id, {0, 0, 1}, clock.now());

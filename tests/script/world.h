@@ -93,6 +93,7 @@ class World {
   proxy::ProxyWorld proxy;
   std::string trace;
   std::vector<std::string> violations;
+  int tokens_compared = 0;  // attempts whose tokens were held against what the node said
 
  private:
   struct NoMetrics : ports::HttpService {
@@ -108,6 +109,7 @@ class World {
   void add_node(uint8_t index, std::string_view url, bool is_cloud);
   void read_journal();
   void check_served(const Client& client);
+  void check_tokens(const NodeCall& call);
 
   NoMetrics metrics_;
   proxy::ApiFront front_;
