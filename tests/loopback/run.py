@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 # Runs the loopback tests: the real daemon against stand-ins, over loopback.
 #
-#   tests/loopback/run.py --build FOLDER [--sanitized] [--keep] [CHAPTER...] [-k WORD]
+#   tests/loopback/run.py --build FOLDER [--sanitized] [--keep] [--nightly] [CHAPTER...] [-k WORD]
 #
 # --build FOLDER  where sluiced, testbed-engine and testbed-load are
 # --sanitized     they were built with sanitizers: more patience, no judgement of memory
 # --keep          leave the folders of the worlds behind, and say where they are
+# --nightly       the chapters are the long ones, *_nightly.py
 # CHAPTER         the beginning of a *_test.py; without one all of them
 # -k WORD         only tests whose name has it
 
@@ -26,6 +27,7 @@ def main():
     parser.add_argument("--build", required=True, type=Path)
     parser.add_argument("--sanitized", action="store_true")
     parser.add_argument("--keep", action="store_true")
+    parser.add_argument("--nightly", action="store_true")
     parser.add_argument("-k", action="append")
     parser.add_argument("chapters", nargs="*")
     options = parser.parse_args()
@@ -34,11 +36,13 @@ def main():
                if not (programs.SETUP.build / name).is_file()]
     if missing:
         sys.exit(f"run.py: {', '.join(missing)} not found in {programs.SETUP.build}")
-    chapters = options.chapters or sorted(f.stem[:-5] for f in HERE.glob("*_test.py"))
+    kind = "nightly" if options.nightly else "test"
+    names = sorted(f.stem for f in HERE.glob(f"*_{kind}.py"))
+    chapters = [f"{c}_{kind}" for c in options.chapters] or names
     loader = unittest.TestLoader()
     if options.k:
         loader.testNamePatterns = [f"*{word}*" for word in options.k]
-    suite = unittest.TestSuite(loader.loadTestsFromName(f"{chapter}_test") for chapter in chapters)
+    suite = unittest.TestSuite(loader.loadTestsFromName(chapter) for chapter in chapters)
     if suite.countTestCases() == 0:
         sys.exit("run.py: no such test")
     result = unittest.TextTestRunner(verbosity=2).run(suite)
