@@ -171,7 +171,7 @@ void HttpConnection::send_head(int status, const ports::HttpFields& fields,
   head_sent_ = true;
   const bool old_client = parser_->head().minor_version == 0;
   chunked_ = !length && !old_client;
-  ends_with_close_ = !length && old_client && !bodyless_;
+  cut_by_reset_ = !chunked_ && !bodyless_;
   if (!body_complete_ && parser_->head().has_body) keep_alive_ = false;  // the rest is not read
   if (closing_ || (peer_ended_ && input_.empty())) keep_alive_ = false;
   if (!length && old_client) keep_alive_ = false;
@@ -240,9 +240,11 @@ void HttpConnection::cut() {
   break_off();
 }
 
-// Where only the close tells the end of a body a FIN would pass for a whole answer.
+// Without chunks a FIN would pass for the end of a body that only the close ends; and of one whose
+// length was told some clients (node-fetch 2, under openai 4) wait for the rest for ever; a reset
+// wakes most of them.
 void HttpConnection::break_off() {
-  if (!ends_with_close_) return close_after_answer();
+  if (!cut_by_reset_) return close_after_answer();
   if (state_ == State::lingering || state_ == State::closed) return;
   stream_->reset();
   close();

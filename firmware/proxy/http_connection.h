@@ -130,8 +130,8 @@ class HttpConnection : public ports::ByteSink, public ports::HttpAnswer {
   bool head_sent_ = false;
   bool answer_ended_ = false;
   bool chunked_ = false;
-  bool ends_with_close_ = false;  // the body, for an HTTP/1.0 client
-  bool bodyless_ = false;         // the answer to a HEAD request
+  bool cut_by_reset_ = false;
+  bool bodyless_ = false;  // the answer to a HEAD request
   bool keep_alive_ = true;
   bool closing_ = false;  // after this answer
   Duration grace_;        // what is left to a client that is idle then
