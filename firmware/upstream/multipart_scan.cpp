@@ -6,6 +6,14 @@
 
 namespace sluice::upstream {
 
+namespace {
+
+// What may stand behind the last boundary, or a beginning of it: form-data-encoder, which openai 4
+// sends files with, ends a form with an empty line.
+constexpr std::string_view kTail = "\r\n\r\n";
+
+}  // namespace
+
 MultipartScan::MultipartScan(std::string_view boundary, std::vector<std::string> wanted)
     : delimiter_("\r\n--" + std::string(boundary)), wanted_(std::move(wanted)) {}
 
@@ -111,7 +119,7 @@ void MultipartScan::take_head(char c) {
 
 void MultipartScan::take_over(char c) {
   tail_ += c;
-  if (!std::string_view("\r\n").starts_with(tail_)) {
+  if (!kTail.starts_with(tail_)) {
     refuse("something stands behind the last boundary");
   }
 }
@@ -130,7 +138,7 @@ void MultipartScan::keep(std::string_view bytes) {
 
 Result<void> MultipartScan::finish() {
   if (!fault_ && at_ != At::over) refuse("the body ends before its last boundary");
-  if (!fault_ && tail_ == "\r") refuse("the body ends within a line's end");
+  if (!fault_ && tail_.ends_with('\r')) refuse("the body ends within a line's end");
   if (fault_) return *fault_;
   return {};
 }

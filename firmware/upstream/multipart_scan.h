@@ -1,8 +1,8 @@
 // Where the parts of a multipart/form-data body stand (RFC 7578, RFC 2046 section 5.1), found while
 // the body passes by in pieces; the values of wanted fields are kept, all else is only measured.
 // Stricter than the RFCs where two readers might differ: lines end with CRLF, nothing stands before
-// the first boundary or after the last, a boundary is a line of its own, each part has one
-// Content-Disposition with one name, and no part is encoded.
+// the first boundary or after the last (but for an empty line), a boundary is a line of its own,
+// each part has one Content-Disposition with one name, and no part is encoded.
 // A value. Order: feed() all bytes, then finish().
 #pragma once
 
@@ -72,7 +72,7 @@ class MultipartScan {
   uint64_t here_ = 0;   // offset of the next byte
   std::string head_;
   std::vector<MultipartPart> parts_;
-  std::string tail_;  // behind the last boundary: nothing, or CRLF
+  std::string tail_;  // behind the last boundary: nothing, CRLF, or an empty line more
   std::optional<Error> fault_;
 };
 

@@ -77,6 +77,14 @@ TEST_CASE("multipart: blanks behind a boundary are allowed, and no line's end be
   CHECK(scanned(body, 2).finish().has_value());
 }
 
+TEST_CASE("multipart: an empty line may stand behind the last boundary, and no more") {
+  const std::string form = part("model", "m") + "--B--\r\n";
+  CHECK(scanned(form, 1).finish().has_value());
+  CHECK(scanned(form + "\r\n", 1).finish().has_value());
+  CHECK(has(fault_of(form + "\r"), "within a line's end"));
+  CHECK(has(fault_of(form + "\r\n\r\n"), "behind the last boundary"));
+}
+
 TEST_CASE("multipart: where two readers might differ, the form is refused") {
   const std::string good = part("model", "m");
   CHECK(has(fault_of("preamble\r\n" + good + "--B--"), "does not begin with its boundary"));
