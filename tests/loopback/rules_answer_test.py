@@ -195,6 +195,25 @@ class Names(Rules):
         self.stop_box()
 
 
+class Forms(Rules):
+    def test_rule_32_a_form_arrives_to_the_byte_with_its_boundary(self):
+        gpu = self.scripted()
+        self.start_box([{"name": "gpu", "place": "local", "url": gpu.url, "engine": "openai",
+                         "models": [{"name": "demo"}], "endpoints": ["audio_transcriptions"]}])
+        self.box.wait_node("gpu", "up")
+        form = (b"--=_b'x\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\ndemo\r\n"
+                b"--=_b'x\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.wav\"\r\n"
+                b"Content-Type: audio/wav\r\n\r\n" + bytes(range(256)) * 300
+                + b"\r\n--=_b\r\n\r\n--=_b'x--\r\n\r\n")
+        kind = "multipart/form-data; boundary=\"=_b'x\""
+        gpu.then(whole(b'{"text":"x"}'))
+        answer = self.answer(form, path="/v1/audio/transcriptions", fields=(f"Content-Type: {kind}",))
+        self.assert_unchanged(answer, b'{"text":"x"}')
+        self.assertEqual(gpu.requests[-1].body, form)
+        self.assertEqual(gpu.requests[-1].fields["content-type"], kind)
+        self.stop_box()
+
+
 class Lists(Rules):
     def test_rule_34_a_key_sees_the_models_it_may_use_in_a_stable_order(self):
         gpu, far = self.scripted(), self.scripted("far")
