@@ -118,7 +118,7 @@ class Wire(World):
             self.assertEqual(status, 200, text)
             self.assertEqual(raw.asked[-1].body, body.encode(), f"{size} bytes were changed")
         chunked = self.post("Transfer-Encoding: chunked\r\n",
-                            f"{len(BODY):x}\r\n{BODY}\r\n" + "1900000\r\n" + "x" * 0x1900000)
+                            "1900000\r\n" + '{"model": "demo", "messages": "'.ljust(0x1900000, "x"))
         self.assertEqual(take_answer(self.raw(chunked))[0].status, 413)
         self.stop_box()
 
