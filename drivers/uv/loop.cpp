@@ -109,6 +109,7 @@ void UvLoop::before_poll() {
 
 void UvLoop::after_poll() {
   ++turn_;
+  send_gathered();  // a timer that closes must know what the kernel has not taken
   if (turns_ != nullptr) turns_->on_after_poll();
   send_gathered();
 }

@@ -100,6 +100,51 @@ TEST_CASE("stream: a write that the kernel takes at once needs no drain") {
   CHECK(pair.near.drains == 0);
 }
 
+TEST_CASE("stream: what is written within a turn arrives in one piece, in order") {
+  World world;
+  Pair pair(world);
+  std::vector<std::string> pieces;
+  pair.far.bytes_seen = [&](std::string_view bytes) { pieces.emplace_back(bytes); };
+  for (const char* part : {"head, ", "body, ", "end"}) pair.near.stream->write(part);
+  world.settle();
+  CHECK(pieces == std::vector<std::string>{"head, body, end"});
+  const std::string large(kGatherMax, 'x');
+  pair.near.stream->write("first ");
+  pair.near.stream->write(large);
+  pair.near.stream->write(" last");
+  world.settle();
+  CHECK(pair.far.heard == "head, body, endfirst " + large + " last");
+}
+
+TEST_CASE("stream: one that is destroyed or ended in the turn of its last write has sent it") {
+  World world;
+  Pair pair(world);
+  pair.near.stream->write("last ");
+  SUBCASE("destroyed") { pair.near.stream.reset(); }
+  SUBCASE("ended") { pair.near.stream->end_writing(); }
+  world.settle();
+  CHECK(pair.far.heard == "last ");
+  CHECK(pair.far.ends == 1);
+}
+
+TEST_CASE(
+    "stream: what a timer finds pending is what the kernel has not taken of the turn's writes") {
+  World world;
+  Pair pair(world);
+  pair.far.stream->pause_reading();
+  size_t pending = 0;
+  const auto after = world.timers.make([&] { pending = pair.near.stream->pending_bytes(); });
+  const std::string piece(1000, 'x');
+  pair.far.stream->write("go");
+  pair.near.bytes_seen = [&](std::string_view) {
+    for (int i = 0; i < 20000; ++i) pair.near.stream->write(piece);
+    CHECK(pair.near.stream->pending_bytes() > 0);
+    after->start(Duration());
+  };
+  world.settle();
+  CHECK(pending > 0);
+}
+
 TEST_CASE("stream: after the peer's FIN writing still works") {
   World world;
   Pair pair(world);
