@@ -150,7 +150,7 @@ class Box(Peer):
     """sluiced with key, decision, metering and journals on; the stand-in as local and cloud node."""
 
     name = "sluiced"
-    READY = r"^sluiced ready api=(\S+) page=(\S+) admin=(\S+)"
+    READY = r"^sluiced ready api=(\S+) "
 
     def __init__(self, bench, state="state"):
         super().__init__(bench)
