@@ -30,8 +30,9 @@ std::vector<std::string> events_of(std::string_view text, size_t piece) {
   return events;
 }
 
-std::string filtered(std::string_view text, size_t piece, bool stream, const AnswerEdits& edits) {
-  AnswerFilter filter(stream, edits);
+std::string filtered(std::string_view text, size_t piece, bool stream, const AnswerEdits& edits,
+                     Dialect dialect) {
+  AnswerFilter filter(stream, edits, dialect);
   std::string out;
   for (size_t at = 0; at < text.size(); at += piece) out += filter.feed(text.substr(at, piece));
   out += filter.finish();
@@ -49,10 +50,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
   for (const size_t piece : {1, 2, 3, 7}) ENSURE(events_of(text, piece) == whole);
   const AnswerEdits none;
   const AnswerEdits both{true, "up", "client"};
-  for (const bool stream : {true, false}) {
-    ENSURE(filtered(text, 3, stream, none) == text);
-    const std::string edited = filtered(text, size + 1, stream, both);
-    for (const size_t piece : {1, 5}) ENSURE(filtered(text, piece, stream, both) == edited);
+  for (const Dialect dialect :
+       {Dialect::chat, Dialect::responses, Dialect::messages, Dialect::plain}) {
+    for (const bool stream : {true, false}) {
+      ENSURE(filtered(text, 3, stream, none, dialect) == text);
+      const std::string edited = filtered(text, size + 1, stream, both, dialect);
+      for (const size_t piece : {1, 5}) {
+        ENSURE(filtered(text, piece, stream, both, dialect) == edited);
+      }
+    }
   }
   return 0;
 }

@@ -83,6 +83,8 @@ TEST_CASE("endpoints: messages pass through with their version, and keys in x-ap
   check_over(world);
   CHECK(client.ended);
   CHECK(client.body == std::string(kMessageStart) + std::string(kMessageStop));
+  CHECK(world.billed().back().in.count == 3);
+  CHECK(world.billed().back().out.count == 1);
   CHECK(client.fields.get("request-id") == client.request_id());
   CHECK(world.outcomes() == std::vector{meter::Outcome::served});
 }
@@ -152,7 +154,9 @@ TEST_CASE("endpoints: counting tokens costs nothing") {
                R"({"model":"m","messages":[{"role":"user","content":"hello"}]})");
   world.cheap().last().answer(200, R"({"input_tokens":14})");
   check_over(world);
-  REQUIRE(world.store.inserted.size() == 1);
+  REQUIRE(world.billed().size() == 1);
+  CHECK(world.billed()[0].in.count == 0);
+  CHECK(world.billed()[0].out.count == 0);
   CHECK(world.files.appended.find("messages.count_tokens") != std::string::npos);
 }
 

@@ -116,6 +116,14 @@ std::vector<meter::Outcome> World::outcomes() const {
   return list;
 }
 
+std::vector<meter::BilledTokens> World::billed() const {
+  std::vector<meter::BilledTokens> list;
+  for (const auto& [id, end] : attempts_ended_) {
+    list.push_back(meter::billed_tokens(started_.at(id), end));
+  }
+  return list;
+}
+
 void World::read_journal() {
   const std::string_view all = files.appended;
   for (size_t end; (end = all.find('\n', journal_read_)) != std::string_view::npos;) {

@@ -69,7 +69,8 @@ class World {
   ScriptedClient& dear() { return nodes[2]; }   // cloud
   void add_key(std::string secret, identity::DataClass data_class);
   int in_flight() const;
-  std::vector<meter::Outcome> outcomes() const;  // of ended attempts, in order
+  std::vector<meter::Outcome> outcomes() const;     // of ended attempts, in order
+  std::vector<meter::BilledTokens> billed() const;  // of the same
 
   SimClock clock;
   SimCalendar calendar{clock};

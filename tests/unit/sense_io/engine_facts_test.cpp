@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "firmware/upstream/endpoint.h"
 #include "tests/unit/sense_io/samples.h"
 
 namespace sluice::sense {
@@ -19,7 +20,11 @@ TEST_CASE("engine facts: every built-in description is understood and named like
   int files = 0;
   for (const EmbeddedFile& file : drivers::embedded_engines()) {
     CAPTURE(std::string(file.name));
-    CHECK(built_in_facts(file.name.substr(0, file.name.size() - 5)).name + ".yaml" == file.name);
+    const EngineFacts facts = built_in_facts(file.name.substr(0, file.name.size() - 5));
+    CHECK(facts.name + ".yaml" == file.name);
+    for (const std::string& word : facts.endpoints) {
+      CHECK_MESSAGE(upstream::endpoint_from_word(word).has_value(), word);
+    }
     ++files;
   }
   CHECK(files >= 3);
@@ -64,6 +69,14 @@ TEST_CASE("engine facts: an engine of which nothing is known has a model list on
   CHECK(facts.series_names.empty());
 }
 
+TEST_CASE(
+    "engine facts: an engine that does not say what it speaks is taken for the oldest three") {
+  CHECK(facts_from("engine: a\n").endpoints ==
+        std::vector<std::string>{"chat_completions", "completions", "embeddings"});
+  CHECK(facts_from("engine: a\nendpoints: [rerank]\n").endpoints ==
+        std::vector<std::string>{"rerank"});
+}
+
 TEST_CASE("engine facts: what is not understood is refused with its line") {
   const struct {
     const char* yaml;
@@ -84,6 +97,8 @@ TEST_CASE("engine facts: what is not understood is refused with its line") {
       {"engine: a\nfields:\n  running:\n    - metric: x\n      scale: 0\n", 5, "above zero"},
       {"engine: a\nfields:\n  running:\n    - metric: x\n      aggregate: min\n", 5, "sum, max"},
       {"engine: a\nfields:\n  ttft:\n    - metric: x\n      aggregate: max\n", 5, "only be summed"},
+      {"engine: a\nendpoints: chat_completions\n", 2, "list of 1 to 32"},
+      {"engine: a\nendpoints:\n  - [x]\n", 3, "is a name"},
       {"engine: a\nfields:\n  running:\n    - metric: x\n      labels: 3\n", 5, "a map"},
   };
   for (const auto& row : rows) {

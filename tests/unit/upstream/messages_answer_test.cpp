@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "firmware/upstream/messages_stream.h"
+#include "firmware/upstream/messages_translation.h"
 
 namespace sluice::upstream {
 
@@ -210,6 +210,30 @@ TEST_CASE("messages stream: what is no chunk, or too much at once, is broken") {
   }
   calls.feed(chunk(R"({"tool_calls":[{"index":2,"function":{"arguments":")" + big + "\"}}]}"));
   CHECK(calls.is_broken());
+}
+
+TEST_CASE("messages translation: a whole answer comes out at its end, a stream as it goes") {
+  MessagesTranslation whole(false, kName);
+  CHECK(whole.feed(R"({"choices":[{"message":{"content":)").empty());
+  CHECK(whole.feed(R"("Hi"},"finish_reason":"stop"}]})").empty());
+  CHECK(whole.finish().find(R"("text":"Hi")") != std::string_view::npos);
+  CHECK_FALSE(whole.is_broken());
+  MessagesTranslation stream(true, kName);
+  CHECK_FALSE(stream.feed(chunk(R"({"content":"a"})")).empty());
+  CHECK(stream.events_sent() == 3);
+}
+
+TEST_CASE("messages translation: what is too long, or no answer, is broken") {
+  MessagesTranslation longer(false, kName);
+  longer.feed(std::string(MessagesTranslation::kWholeMax, ' '));
+  CHECK_FALSE(longer.is_broken());
+  longer.feed("x");
+  CHECK(longer.is_broken());
+  CHECK(longer.finish().empty());
+  MessagesTranslation other(false, kName);
+  other.feed("<html>");
+  CHECK(other.finish().empty());
+  CHECK(other.is_broken());
 }
 
 }  // namespace sluice::upstream
