@@ -23,6 +23,7 @@ defaults
   mode http
   option http-keep-alive
   http-reuse always
+  option http-no-delay
   timeout connect 5s
   timeout client 10m
   timeout server 10m
