@@ -123,10 +123,11 @@ def rows(figures, only):
 
 
 def text(told, figures):
-    lines = [f"{'':52} {'measured':>10}  {'target':<22} {'verdict':<28} medians"]
+    lines = [f"{'':52} {'measured':>10}  {'target':<22} verdict"]
     for row in told:
-        lines.append(f"{row['name']:52} {row['shown']:>10}  {row['target']:<22} "
-                     f"{row['verdict']:<28} {row['words']}".rstrip())
+        lines.append(f"{row['name']:52} {row['shown']:>10}  {row['target']:<22} {row['verdict']}")
+    details = [f"    {row['name']}: {row['words']}" for row in told if row["words"]]
+    lines += ["", "Medians of all rounds:", *details]
     lines.append("")
     where = "the proxy on one processor, engine and load on another" if figures["pinned"] else \
         "one processor for all"
