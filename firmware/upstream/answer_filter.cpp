@@ -119,9 +119,10 @@ void AnswerFilter::take_typed_event(const SseEvent& event) {
   error_seen_ = error_seen_ || look.is_error;
   if (look.usage) usage_ = usage_ ? merged(*usage_, *look.usage) : *look.usage;
   if (response_id_.empty()) response_id_ = std::move(look.response_id);
-  if (!edits_.renames() || event.data.empty()) {
+  const bool plain = dialect_ == Dialect::plain;
+  if (!edits_.renames() || event.data.empty() || (!plain && look.model.size == 0)) {
     out_.append(event.raw);
-  } else if (dialect_ == Dialect::plain) {
+  } else if (plain || event.is_joined) {
     append_renamed(event.raw);
   } else {
     const auto data_begin = static_cast<size_t>(event.data.data() - event.raw.data());

@@ -88,6 +88,7 @@ SseEvent SseReader::read_event(std::string_view raw) {
       if (data_lines == 2) joined_ = event.data;
       joined_.append("\n").append(value);
       event.data = joined_;
+      event.is_joined = true;
     } else if (read_field(line.text, "event", &value)) {
       event.name = value;
     }

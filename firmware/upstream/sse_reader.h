@@ -16,6 +16,7 @@ struct SseEvent {
   // Of the `data:` lines, without the blank after the colon; several are joined with LF. Valid
   // until the next call of the reader.
   std::string_view data;
+  bool is_joined = false;  // `data` is of several lines, and so no part of `raw`
 };
 
 class SseReader {

@@ -142,6 +142,19 @@ TEST_CASE("event look: a message's model is renamed where it begins") {
   CHECK(out.size() == kMessage.size() + 2);
 }
 
+TEST_CASE("event look: data in several lines is read, and its model renamed") {
+  constexpr std::string_view kLines =
+      "event: message_start\n"
+      "data: {\"type\":\"message_start\",\n"
+      "data: \"message\":{\"id\":\"msg_1\",\"model\":\"up\"}}\n\n";
+  for (const size_t piece : {size_t{1}, size_t{7}, kLines.size()}) {
+    AnswerFilter filter(true, {false, "up", "mine"}, Dialect::messages);
+    const std::string out = filtered(filter, kLines, piece);
+    CHECK(out.find("\"model\":\"mine\"}}\n\n") != std::string::npos);
+    CHECK(out.size() == kLines.size() + 2);
+  }
+}
+
 TEST_CASE("event look: streams that were cut off have no end") {
   AnswerFilter message(true, {}, Dialect::messages);
   filtered(message, kMessage.substr(0, kMessage.find("event: message_stop")), 9);
