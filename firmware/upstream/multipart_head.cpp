@@ -100,6 +100,10 @@ Result<void> read_disposition(std::string_view value, MultipartPart& part) {
       named = true;
       part.name = parameters.value();
     }
+    // Some readers take "name*" (RFC 8187) before "name": they would see another field than we do.
+    if (starts_with_ignoring_case(parameters.name(), "name*")) {
+      return refused("a part's name is encoded; write it as it is");
+    }
     if (starts_with_ignoring_case(parameters.name(), "filename")) part.is_file = true;
   }
   if (parameters.is_bad()) return refused("a part's Content-Disposition cannot be read");

@@ -2,7 +2,7 @@
 // the body passes by in pieces; the values of wanted fields are kept, all else is only measured.
 // Stricter than the RFCs where two readers might differ: lines end with CRLF, nothing stands before
 // the first boundary or after the last (but for an empty line), a boundary is a line of its own,
-// each part has one Content-Disposition with one name, and no part is encoded.
+// each part has one Content-Disposition with one name, and neither part nor name is encoded.
 // A value. Order: feed() all bytes, then finish().
 #pragma once
 

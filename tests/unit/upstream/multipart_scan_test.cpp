@@ -100,6 +100,10 @@ TEST_CASE("multipart: where two readers might differ, the form is refused") {
   CHECK(
       has(fault_of("--B\r\nContent-Disposition: form-data; name=a; name=b\r\n\r\n"), "two names"));
   CHECK(has(fault_of("--B\r\nContent-Disposition: attachment; name=a\r\n\r\n"), "not form-data"));
+  for (const char* other : {"name*=utf-8''model", "Name*0=mod; name*1=el"}) {
+    const std::string head = std::string("Content-Disposition: form-data; name=a; ") + other;
+    CHECK(has(fault_of("--B\r\n" + head + "\r\n\r\n"), "encoded"));
+  }
   CHECK(has(fault_of("--B\r\nContent-Disposition: form-data; name=\"a\r\n\r\n"), "cannot be read"));
   CHECK(has(fault_of("--B\r\nContent-Disposition: form-data; name=a\nX: y\r\n\r\n"), "CRLF"));
   CHECK(has(fault_of("--B\r\nContent-Disposition: form-data; name=a\r\n folded\r\n\r\n"),
