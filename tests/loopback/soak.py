@@ -20,8 +20,8 @@ SETTINGS = {"valve": {"first_byte_ms_max": 1500}, "limits": {"stream_idle_ms_max
             "breaker": {"failures": 20, "open_ms": 200, "slow_start_ms": 300}}
 QUICK = ("--base-ms", 1, "--per-seq-ms", 0.02, "--prefill-tps", 0)
 # What a client may be told when nodes fail under it. Never that the box is not there.
-FAIR = {"ok", "aborted", "error_event", "malformed", "cut", "http_429", "http_500", "http_502",
-        "http_503", "http_504"}
+FAIR = {"ok", "aborted", "error_event", "malformed", "cut", "reset", "http_429", "http_500",
+        "http_502", "http_503", "http_504"}
 
 
 @dataclass
@@ -174,6 +174,9 @@ class Soak:
                 self.world.assertEqual(last["out_reported"], record["tokens"], (record, last))
             elif record["outcome"] in ("aborted", "error_event") and record["tokens"] > 0:
                 self.world.assertLessEqual(record["tokens"], last["out_counted"], (record, last))
+            elif record["outcome"] == "reset":  # an answer of known length that a node broke off
+                self.world.assertFalse(record["stream"], record)
+                self.world.assertIn(last["outcome"], ("cut", "timed_out"), (record, last))
             compared[record["outcome"]] += 1
         return compared
 
