@@ -190,10 +190,11 @@ class Departure(World):
                 for client in clients:
                     client.close()
             wait_until(lambda: descriptors(self.box.pid) <= at_rest, "all are closed")
-        storm()
-        before = memory_kb(self.box.pid)
-        storm()
-        self.assertLess(memory_kb(self.box.pid) - before, patience(3000))
+        readings = []
+        for _ in range(6):  # what freed memory the allocator keeps differs from storm to storm
+            storm()
+            readings.append(memory_kb(self.box.pid))
+        self.assertLess(min(readings[3:]) - min(readings[:3]), patience(3000), readings)
         self.assertEqual(chat(self.box.api, self.box.key)[0], 200)
         self.assertEqual(len(self.raw.asked), 2)
         self.stop_box()
