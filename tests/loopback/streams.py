@@ -1,5 +1,5 @@
 """Many streams at a time, and every byte of each checked, while the settings are read again and the
-daemon is upgraded in place. Used by upgrade_test.py and, larger, by streams_5000.py."""
+daemon is upgraded in place. Used by upgrade_test.py and, larger, by streams_nightly.py."""
 
 import time
 from collections import Counter

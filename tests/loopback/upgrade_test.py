@@ -323,7 +323,7 @@ for _victim in ("old", "new"):
 
 
 class ManyStreams(World):
-    """A small one of streams_5000.py, which runs at night."""
+    """A small one of streams_nightly.py, which runs at night."""
 
     def test_500_streams_end_whole_over_reloads_and_an_upgrade(self):
         import streams
