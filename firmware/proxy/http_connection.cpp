@@ -85,6 +85,7 @@ size_t HttpConnection::read_requests(std::string_view input) {
     if (unread.empty() && state_ != State::body) break;
     if (state_ == State::idle) {
       move_to(State::head);
+      bodyless_ = false;
       late_->start(rules_->times.head_max);
     }
     const HttpStep step = parser_->step(unread);
@@ -130,6 +131,7 @@ bool HttpConnection::is_rightly_addressed() const {
 
 bool HttpConnection::open_request() {
   const ports::HttpRequestHead& head = parser_->head();
+  bodyless_ = head.method == "HEAD";
   if (!is_rightly_addressed()) {
     refuse(421, "misdirected_request",
            "the box does not go by the name in Host; call it by its address or its own name, or "
@@ -140,7 +142,6 @@ bool HttpConnection::open_request() {
   head_sent_ = false;
   answer_ended_ = false;
   body_complete_ = false;
-  bodyless_ = head.method == "HEAD";
   keep_alive_ = head.keep_alive && !closing_ && ++requests_ < rules_->requests_max;
   body_waited_ = Duration();
   if (head.has_body) wait_for_body();
@@ -159,7 +160,6 @@ void HttpConnection::refuse(int status, std::string_view code, const std::string
   }
   head_sent_ = false;
   answer_ended_ = false;
-  bodyless_ = false;
   keep_alive_ = false;
   body_complete_ = false;
   send_error(*this, {status, "invalid_request_error", std::string(code), why, {}, false}, "");

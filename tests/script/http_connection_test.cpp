@@ -202,6 +202,10 @@ TEST_CASE("connection: a name that the box does not go by is 421 and reaches nob
   Line old(rules);
   old.client(kOldGet);
   CHECK(old.service.paths.size() == 1);
+  Line head(rules);
+  head.client("HEAD / HTTP/1.1\r\nHost: rebound.example.com\r\n\r\n");
+  CHECK(head.has_read("HTTP/1.1 421 "));
+  CHECK(head.read().ends_with("\r\n\r\n"));
 }
 
 TEST_CASE("connection: an answer may take as long as it likes") {
