@@ -9,9 +9,11 @@ namespace sluice::upstream {
 
 namespace {
 
-constexpr int64_t kCountMax = int64_t{1} << 60;
+constexpr int64_t kCountMax = int64_t{1} << 60;  // sums of a few of them stay whole numbers
 
 using ports::JsonValue;
+
+bool is_count(int64_t number) { return number >= 0 && number <= kCountMax; }
 
 // What PlainCounts cannot read.
 class ParsedCounts {
@@ -43,17 +45,21 @@ std::optional<Usage> usage_of(const Counts& counts) {
     const int64_t from_cache = counts.integer("cache_read_input_tokens");
     const int64_t to_cache = counts.integer("cache_creation_input_tokens");
     const int64_t fresh = counts.integer("input_tokens");
-    if (from_cache < 0 || to_cache < 0 || fresh < 0) return std::nullopt;
-    if (from_cache > kCountMax || to_cache > kCountMax || fresh > kCountMax) return std::nullopt;
+    const int64_t within = counts.integer_in("input_tokens_details", "cached_tokens");
+    for (const int64_t part : {from_cache, to_cache, fresh, within}) {
+      if (!is_count(part)) return std::nullopt;
+    }
     read.in.count = fresh + from_cache + to_cache;
     read.out.count = counts.integer("output_tokens");
-    read.cached.count = from_cache + counts.integer_in("input_tokens_details", "cached_tokens");
+    read.cached.count = from_cache + within;
   } else if (counts.has_number("total_tokens")) {  // rerankers
     read.in.count = counts.integer("total_tokens");
   } else {
     return std::nullopt;
   }
-  if (read.in.count < 0 || read.out.count < 0 || read.cached.count < 0) return std::nullopt;
+  for (const Tokens count : {read.in, read.out, read.cached}) {
+    if (!is_count(count.count)) return std::nullopt;
+  }
   if (read.cached > read.in) read.cached = read.in;
   return read;
 }

@@ -15,7 +15,8 @@ struct Usage {
   Tokens cached;  // part of `in`
 };
 
-// `object`: the text of a usage object. Nothing if it is not one, or counts are negative.
+// `object`: the text of a usage object. Nothing if it is not one, or counts are negative
+// or beyond what can be.
 // Anthropic counts what came from its cache beside input_tokens, OpenAI within: here it is within.
 std::optional<Usage> read_usage(std::string_view object);
 

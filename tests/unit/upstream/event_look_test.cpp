@@ -197,6 +197,10 @@ TEST_CASE("usage: what the endpoints say, in one form") {
   CHECK_FALSE(read_usage(R"({"type":"duration","seconds":8})"));
   CHECK_FALSE(read_usage(R"({"input_tokens":-1})"));
   CHECK_FALSE(read_usage(R"({"input_tokens":9000000000000000000,"cache_read_input_tokens":9})"));
+  CHECK_FALSE(read_usage(R"({"input_tokens":1,"cache_read_input_tokens":9,)"
+                         R"("input_tokens_details":{"cached_tokens":9223372036854775807}})"));
+  CHECK_FALSE(read_usage(
+      R"({"prompt_tokens":9223372036854775807,"completion_tokens":9223372036854775807})"));
   const Usage sum = merged({{5}, {1}, {0}}, {{0}, {9}, {0}});
   CHECK(sum.in.count == 5);
   CHECK(sum.out.count == 9);
