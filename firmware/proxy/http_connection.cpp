@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "firmware/base/check.h"
 #include "firmware/proxy/api_error.h"
@@ -60,6 +61,7 @@ void HttpConnection::move_to(State state) {
 
 // Bytes are parsed where they lie; only what is left of them is kept.
 void HttpConnection::on_bytes(std::string_view bytes) {
+  if (state_ == State::lingering) still_sends_ = true;
   if (state_ == State::lingering || state_ == State::closed) return;
   if (state_ == State::answering) return keep_ahead(bytes);
   if (input_.empty()) return keep_ahead(bytes.substr(read_requests(bytes)));
@@ -260,7 +262,8 @@ void HttpConnection::close_after_answer() {
   turn_->start(Duration());
 }
 
-// Longer only while the client takes what is pending.
+// Longer only while the client takes what is pending, or sends the rest of a body that was refused:
+// many read no answer before they have sent all.
 void HttpConnection::linger() {
   if (peer_ended_ && stream_->pending_bytes() == 0) return close();
   taken_seen_ = taken();
@@ -268,7 +271,9 @@ void HttpConnection::linger() {
 }
 
 void HttpConnection::on_linger_late() {
-  if (stream_->pending_bytes() == 0 || taken() == taken_seen_) return close();
+  const bool sends = std::exchange(still_sends_, false) && ++lingers_ < kLingersMax;
+  const bool goes_on = stream_->pending_bytes() == 0 ? sends : taken() != taken_seen_;
+  if (!goes_on) return close();
   linger();
 }
 

@@ -48,7 +48,8 @@ class HttpConnection : public ports::ByteSink, public ports::HttpAnswer {
  public:
   static constexpr size_t kInputMax = 64 * 1024;  // kept of what a client sends ahead
   static constexpr size_t kIdleBufferMax = 1024;  // larger ones are given back between requests
-  static constexpr Duration kLingerMax = Duration::seconds(2);
+  static constexpr Duration kLingerMax = Duration::seconds(2);  // and again while the client sends
+  static constexpr int kLingersMax = 15;
 
   HttpConnection(std::unique_ptr<ports::ByteStream> stream,
                  std::unique_ptr<ports::HttpRequestParser> parser, ports::Timers& timers,
@@ -126,6 +127,8 @@ class HttpConnection : public ports::ByteSink, public ports::HttpAnswer {
   uint64_t taken_seen_ = 0;     // of these, by the client, at the last look
   bool input_dropped_ = false;  // with this answer the connection ends
   bool peer_ended_ = false;     // its FIN came
+  bool still_sends_ = false;    // while the connection lingers
+  int lingers_ = 0;
   bool body_complete_ = false;
   bool head_sent_ = false;
   bool answer_ended_ = false;

@@ -57,6 +57,24 @@ TEST_CASE("connection: who lingers without a FIN of his own is closed after two 
   CHECK(line.wire->closed);
 }
 
+TEST_CASE("connection: a refused body that goes on is let run out, for half a minute at most") {
+  const auto seconds_open = [](int sends_for) {
+    Line line;
+    line.service.refuse_at_once = true;
+    line.client("POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n");
+    int seconds = 0;
+    for (; !line.closed; ++seconds) {
+      if (seconds < sends_for) line.client("more of it");
+      line.pass(Duration::seconds(1));
+    }
+    CHECK(line.service.body.empty());
+    return seconds;
+  };
+  CHECK(seconds_open(0) == 2);
+  CHECK(seconds_open(9) == 12);
+  CHECK(seconds_open(1000) == 30);
+}
+
 TEST_CASE("connection: lingering goes on while the client takes what is pending") {
   Line line;
   line.wire->window = 10;
