@@ -93,7 +93,9 @@ void AttemptRun::start(bool fresh_connection) {
   move_to(State::waiting_head);
   ports::HttpCallSpec spec;
   spec.origin = access.target.origin;
-  spec.target = upstream::target_path(access.target, spoken());
+  // What the client asks of its own endpoint says nothing to another one.
+  spec.target = upstream::target_path(access.target, spoken(),
+                                      order_.translated ? std::string_view() : order_.client_query);
   spec.fields =
       upstream::fields_for(access.target, order_.client_fields,
                            fmt::format("{}-{:x}", order_.request_id, id_), order_.ask.stream);

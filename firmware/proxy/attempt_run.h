@@ -26,6 +26,7 @@ struct AttemptOrder {
   const upstream::RequestBody& body;
   const std::shared_ptr<const ports::HttpBody>& bytes;
   const ports::HttpFields& client_fields;
+  const std::string& client_query;
   const std::string& request_id;
   upstream::Endpoint endpoint;  // the client's
   bool translated = false;      // the node gets its stand-in, and its answer is translated back

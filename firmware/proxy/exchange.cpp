@@ -35,6 +35,7 @@ Exchange::Exchange(ProxyWorld& world, Tenant tenant, const ports::HttpRequestHea
     : world_(world),
       tenant_(std::move(tenant)),
       client_fields_(head.fields),
+      client_query_(head.query()),
       endpoint_(endpoint),
       answer_(answer),
       id_(world.random.next() >> 1),
@@ -219,6 +220,7 @@ void Exchange::start_attempt(bool same_node) {
                            translated ? translated_->read : read_,
                            translated ? translated_->body : body_,
                            client_fields_,
+                           client_query_,
                            request_id_,
                            endpoint_,
                            translated};

@@ -69,6 +69,7 @@ class Exchange : public ports::HttpActivity, public AttemptSink, public Waiter {
   ProxyWorld& world_;
   Tenant tenant_;
   ports::HttpFields client_fields_;
+  std::string client_query_;
   upstream::Endpoint endpoint_;
   ports::HttpAnswer& answer_;
   uint64_t id_;

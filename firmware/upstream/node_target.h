@@ -25,6 +25,8 @@ ports::HttpFields fields_for(const NodeTarget& target, const ports::HttpFields& 
 // The header fields of an answer that pass on to the client.
 ports::HttpFields fields_for_client(const ports::HttpFields& from_node);
 
-std::string target_path(const NodeTarget& target, Endpoint endpoint);
+// Path and query of a request to `target`. `client_query` is what the client sent after its '?', of
+// which all passes as it is, but for parameters that are named like a credential; empty: no query.
+std::string target_path(const NodeTarget& target, Endpoint endpoint, std::string_view client_query);
 
 }  // namespace sluice::upstream

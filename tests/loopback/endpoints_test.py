@@ -7,6 +7,7 @@ import json
 import unittest
 
 from programs import ask, patience
+from raw_engine import RawEngine, whole
 from world import World, cloud, local
 
 CHAT_ONLY = ["chat_completions", "completions", "embeddings"]
@@ -60,6 +61,14 @@ def post_bytes(box, path, content, content_type):
         connection.close()
 
 
+def message_as_is(_asked, connection):
+    said = {"id": "msg_1", "type": "message", "role": "assistant", "model": "demo",
+            "content": [{"type": "text", "text": "7 m"}], "stop_reason": "end_turn",
+            "usage": {"input_tokens": 3, "output_tokens": 2}}
+    connection.sendall(whole(json.dumps(said)))
+    return True
+
+
 class Endpoints(World):
     def check_message_stream(self, text):
         """Anthropic's order; the text, and the usage at the end."""
@@ -99,6 +108,32 @@ class Endpoints(World):
         rows = self.box.attempts()
         self.assertEqual({r["endpoint"] for r in rows}, {"messages"})
         self.assertEqual({(r["outcome"], r["out_reported"]) for r in rows}, {("served", 6)})
+
+    def test_the_query_reaches_a_node_that_speaks_the_endpoint_and_no_secret_with_it(self):
+        raw = RawEngine(answer=message_as_is)
+        self.addCleanup(raw.close)
+        self.start_box([{**local(raw), "engine": "openai", "endpoints": ["messages"]}],
+                       log={"level": "debug"})
+        self.box.wait_node("raw", "up")
+        sent = f"/v1/messages?beta=true&include[]=a%20b&api_key={self.box.key}"
+        self.assertEqual(post(self.box, sent, message())[0], 200)
+        self.assertEqual(raw.asked[-1].line, "POST /v1/messages?beta=true&include[]=a%20b HTTP/1.1")
+        long = "/v1/messages?x=" + "w" * 7000  # the start line may have 8 KiB
+        self.assertEqual(post(self.box, long, message())[0], 200)
+        self.assertEqual(raw.asked[-1].line, f"POST {long} HTTP/1.1")
+        self.assertEqual(post(self.box, long + "w" * 2000, message())[0], 414)
+        self.assertEqual(len(raw.asked), 2)
+        raw.answer = RawEngine.answer_well
+        self.box.settings["nodes"][0]["endpoints"] = CHAT_ONLY
+        self.box.write_settings()
+        self.box.reload()
+        self.assertEqual(post(self.box, "/v1/messages?beta=true", message())[0], 200)
+        self.assertEqual(raw.asked[-1].line, "POST /v1/chat/completions HTTP/1.1")
+        self.stop_box()
+        self.assertNotIn(self.box.key, self.box.log())
+        for place in self.box.state.rglob("*"):
+            if place.is_file():
+                self.assertNotIn(self.box.key.encode(), place.read_bytes(), place)
 
     def test_tools_are_called_through_the_translation(self):
         engine = self.engine("gpu")

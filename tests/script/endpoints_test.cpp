@@ -89,6 +89,18 @@ TEST_CASE("endpoints: messages pass through with their version, and keys in x-ap
   CHECK(world.outcomes() == std::vector{meter::Outcome::served});
 }
 
+TEST_CASE("endpoints: the client's query reaches the node that speaks the endpoint") {
+  World world;
+  world.ask_at("/v1/messages?beta=true&api_key=key-internal", kMessageStream);
+  NodeCall& call = world.local().last();
+  CHECK(call.spec.target == "/v1/messages?beta=true");
+  call.stream_head();
+  call.body(kMessageStart);
+  call.body(kMessageStop);
+  call.end();
+  check_over(world);
+}
+
 TEST_CASE("endpoints: messages that break off end with an error in Anthropic's shape") {
   World world;
   Client& client = world.ask_at("/v1/messages", kMessageStream);
@@ -177,9 +189,9 @@ struct Chatty {
 TEST_CASE("endpoints: messages are translated for a node that speaks chat only") {
   Chatty chatty;
   World& world = chatty.world;
-  Client& client = world.ask_at("/v1/messages", kMessageStream);
+  Client& client = world.ask_at("/v1/messages?beta=true", kMessageStream);
   NodeCall& call = world.local().last();
-  CHECK(call.spec.target == "/v1/chat/completions");
+  CHECK(call.spec.target == "/v1/chat/completions");  // the query is none of its own
   CHECK(call.sent_body() ==
         R"({"model":"m","messages":[{"role":"user","content":"hi"}],"max_tokens":9,"stream":true,)"
         R"("stream_options":{"include_usage":true}})");

@@ -32,7 +32,7 @@ std::string all(const HttpFields& list) {
 std::string path(const char* base, Endpoint endpoint = Endpoint::chat_completions) {
   NodeTarget target;
   target.origin.base_path = base;
-  return target_path(target, endpoint);
+  return target_path(target, endpoint, "");
 }
 
 }  // namespace
@@ -136,6 +136,20 @@ TEST_CASE("node target: a base path with a version is not given another") {
   CHECK(path("/v1beta/openai") == "/v1beta/openai/chat/completions");
   CHECK(path("/vllm") == "/vllm/v1/chat/completions");
   CHECK(path("/dev1") == "/dev1/v1/chat/completions");
+}
+
+TEST_CASE("node target: the client's query goes on, but for what is named like a credential") {
+  NodeTarget target;
+  target.origin.base_path = "/proxy";
+  const auto at = [&target](const char* query) {
+    return target_path(target, Endpoint::messages, query);
+  };
+  CHECK(at("") == "/proxy/v1/messages");
+  CHECK(at("beta=true") == "/proxy/v1/messages?beta=true");
+  CHECK(at("include[]=a%20b&&x&y=/?=") == "/proxy/v1/messages?include[]=a%20b&&x&y=/?=");
+  CHECK(at("key=secret") == "/proxy/v1/messages");
+  CHECK(at("API_KEY=secret&beta=true&access_token=secret") == "/proxy/v1/messages?beta=true");
+  CHECK(at("beta=true&Token&keys=2") == "/proxy/v1/messages?beta=true&keys=2");
 }
 
 TEST_CASE("node target: endpoints have the names of their objects") {
