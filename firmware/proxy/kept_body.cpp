@@ -60,9 +60,18 @@ std::optional<KeptBody::Refusal> KeptBody::move_to_file() {
 }
 
 std::optional<KeptBody::Refusal> KeptBody::append_to_file(std::string_view bytes) {
-  const Result<void> kept = file_->append(bytes);
-  if (kept) return std::nullopt;
-  return kept.error().kind == ErrorKind::busy ? Refusal::box_is_full : Refusal::disk_failed;
+  if (gathered_.size() + bytes.size() < kGatherMax) {
+    gathered_.append(bytes);
+    return std::nullopt;
+  }
+  for (const std::string_view part : {std::string_view(gathered_), bytes}) {
+    if (part.empty()) continue;
+    if (const Result<void> kept = file_->append(part); !kept) {
+      return kept.error().kind == ErrorKind::busy ? Refusal::box_is_full : Refusal::disk_failed;
+    }
+  }
+  gathered_.clear();
+  return std::nullopt;
 }
 
 ApiError body_error(KeptBody::Refusal refusal, const BodyBounds& bounds) {
@@ -104,10 +113,12 @@ ApiError body_error(KeptBody::Refusal refusal, const BodyBounds& bounds) {
 
 Result<std::string_view> KeptBody::at(uint64_t offset, std::string& buffer) const {
   if (file_ == nullptr) return std::string_view(text_).substr(offset);
-  buffer.resize(static_cast<size_t>(std::min<uint64_t>(kPieceMax, size_ - offset)));
+  const uint64_t in_file = size_ - gathered_.size();
+  if (offset >= in_file) return std::string_view(gathered_).substr(offset - in_file);
+  buffer.resize(static_cast<size_t>(std::min<uint64_t>(kPieceMax, in_file - offset)));
   const Result<size_t> count = file_->read(offset, buffer);
   if (!count) return count.error();
-  if (*count == 0 && offset < size_) {
+  if (*count == 0) {
     return Error{ErrorKind::broken, "body", "a kept request body ends early on the disk"};
   }
   return std::string_view(buffer).substr(0, *count);

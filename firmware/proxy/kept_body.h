@@ -19,6 +19,9 @@ namespace sluice::proxy {
 
 class KeptBody final : public ports::HttpBody {
  public:
+  // A body may come in chunks of a byte: they go to the file together. Not counted in the room.
+  static constexpr size_t kGatherMax = 16 * 1024;
+
   enum class Refusal {
     body_too_large,  // larger than one body may be
     key_is_full,     // the key has as many bytes under way as it may
@@ -49,6 +52,7 @@ class KeptBody final : public ports::HttpBody {
   uint64_t size_ = 0;  // counted in the room
   std::string text_;   // counted in the room's memory; empty once there is a file
   std::unique_ptr<ports::ScratchFile> file_;
+  std::string gathered_;  // the body's end, not yet in the file
 };
 
 // What the client is told.

@@ -1,6 +1,7 @@
 // How exchanges end otherwise than by an answer: refusals, waiting, limits, and clients that leave.
 #include <doctest/doctest.h>
 
+#include "firmware/proxy/kept_body.h"
 #include "tests/script/world.h"
 
 namespace sluice::script {
@@ -356,11 +357,15 @@ TEST_CASE("exchange: a large body that is no JSON is refused at the byte that sh
 
 TEST_CASE("exchange: a full disk is told, and nothing of the body stays") {
   World w;
+  constexpr size_t kGathered = proxy::KeptBody::kGatherMax;
+  proxy::BodyBounds bounds = w.bodies.bounds();
+  bounds.body_max = {static_cast<int64_t>(4 * kGathered)};
+  w.bodies.set_bounds(bounds);
   w.scratch.room = 1500;
-  Client& client = w.open("key-internal", {}, 4000);
+  Client& client = w.open("key-internal", {}, 2 * kGathered);
   client.send("{\"user\":\"" + std::string(1400, 'u'));
   CHECK_FALSE(client.is_over());
-  client.send(std::string(1400, 'u'));
+  client.send(std::string(kGathered, 'u'));
   CHECK(client.status == 503);
   w.settle();
   CHECK(w.scratch.open == 0);

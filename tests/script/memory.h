@@ -85,6 +85,7 @@ class MemoryScratch : public ports::ScratchFiles {
   size_t room = 1 << 20;
   int open = 0;  // now
   int made = 0;
+  size_t writes = 0;
   bool reads_fail = false;
 
   Result<std::unique_ptr<ports::ScratchFile>> make() override {
@@ -100,6 +101,7 @@ class MemoryScratch : public ports::ScratchFiles {
       --disk.open;
     }
     Result<void> append(std::string_view bytes) override {
+      ++disk.writes;
       if (bytes.size() > disk.room) return Error{ErrorKind::busy, "memory", "the disk is full"};
       disk.room -= bytes.size();
       text += bytes;

@@ -52,6 +52,23 @@ TEST_CASE("kept body: when the memory of all is used up, small ones go to disk t
   CHECK(all_of(second) == "abcdef");
 }
 
+TEST_CASE("kept body: byte by byte it goes to the file in large pieces, and reads back the same") {
+  constexpr size_t kSize = 5 * KeptBody::kGatherMax + 7;
+  Keeping k;
+  k.room.set_bounds({{1 << 20}, {10}, {15}, {1 << 20}, {1 << 20}});
+  KeptBody body = k.body();
+  std::string sent;
+  for (size_t i = 0; i < kSize; ++i) {
+    sent += static_cast<char>('a' + i % 23);
+    REQUIRE_FALSE(body.append(std::string_view(sent).substr(i)).has_value());
+  }
+  CHECK(k.disk.writes <= 2 * kSize / KeptBody::kGatherMax);
+  CHECK(all_of(body) == sent);
+  std::string buffer;
+  CHECK(*body.at(kSize - 1, buffer) == sent.substr(kSize - 1));
+  CHECK(body.at(kSize, buffer)->empty());
+}
+
 TEST_CASE("kept body: bounded each, per key and in all") {
   using Refusal = KeptBody::Refusal;
   Keeping k;
@@ -68,13 +85,16 @@ TEST_CASE("kept body: bounded each, per key and in all") {
 }
 
 TEST_CASE("kept body: a full disk is the box's bound, a failing one is told as such") {
+  constexpr int64_t kGathered = KeptBody::kGatherMax;
   Keeping k;
-  k.disk.room = 12;
+  k.room.set_bounds({{10 * kGathered}, {10}, {15}, {10 * kGathered}, {10 * kGathered}});
+  k.disk.room = static_cast<size_t>(kGathered) + 12;
   KeptBody body = k.body();
-  CHECK_FALSE(body.append("0123456789x").has_value());
-  CHECK(body.append("yz") == KeptBody::Refusal::box_is_full);
-  k.disk.reads_fail = true;
+  CHECK_FALSE(body.append(std::string(kGathered, 'x')).has_value());
   std::string buffer;
+  CHECK(body.at(0, buffer).has_value());
+  CHECK(body.append(std::string(kGathered, 'y')) == KeptBody::Refusal::box_is_full);
+  k.disk.reads_fail = true;
   CHECK_FALSE(body.at(0, buffer).has_value());
   for (const auto refusal : {KeptBody::Refusal::body_too_large, KeptBody::Refusal::key_is_full,
                              KeptBody::Refusal::box_is_full, KeptBody::Refusal::disk_failed}) {
