@@ -156,7 +156,7 @@ void UvListener::on_connection(uv_stream_t* server, int status) noexcept {
 void UvListener::accept() {
   Socket* accepted = open_socket(loop_, kind_, nullptr);
   if (uv_accept(&socket_->stream, &accepted->stream) != 0) return close_socket(accepted);
-  if (descriptor_of(*accepted) >= descriptor_bound_) {
+  if (kind_ == SocketKind::tcp && descriptor_of(*accepted) >= descriptor_bound_) {
     reset_socket(accepted);
     return sink_.on_no_room();
   }

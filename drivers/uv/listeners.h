@@ -2,12 +2,13 @@
 //
 // Descriptors are kept for what accepted connections need (files, connections to nodes): with a
 // bound set, one that is accepted beyond it is closed at once and told. The system gives out the
-// lowest free number, so the number of a new socket tells how many are in use, at least.
-// When the process runs out of descriptors nevertheless, libuv gives up one that it keeps in
-// reserve, accepts with it and closes: the client sees an end at once, and accepting does not spin.
-// Accepted TCP streams have TCP_NODELAY and keep-alive from the listening socket (Linux copies
-// them), which saves three system calls a connection.
-// Lifetime: a Listener ends before the loop and `timers`; it may be destroyed in on_accept.
+// lowest free number, so the number of a new socket tells how many are in use, at least. Local
+// sockets have no bound: who administers the box comes in by them, also while clients have all they
+// may have. When the process runs out of descriptors nevertheless, libuv gives up one that it keeps
+// in reserve, accepts with it and closes: the client sees an end at once, and accepting does not
+// spin. Accepted TCP streams have TCP_NODELAY and keep-alive from the listening socket (Linux
+// copies them), which saves three system calls a connection. Lifetime: a Listener ends before the
+// loop and `timers`; it may be destroyed in on_accept.
 #pragma once
 
 #include <cstdint>
@@ -31,7 +32,7 @@ class UvListeners final : public ports::Listeners {
   // say. Takes over `descriptor`. Errors: refused, if it is no such socket.
   Result<std::unique_ptr<ports::Listener>> adopt(int descriptor, const ports::Address& asked,
                                                  ports::AcceptSink& sink);
-  // Numbers of accepted sockets stay below it. For listeners made later.
+  // Numbers of accepted TCP sockets stay below it. For listeners made later.
   void set_descriptor_bound(int64_t bound) { descriptor_bound_ = bound; }
 
  private:

@@ -17,6 +17,8 @@ namespace {
 
 // Descriptors that are not connections: files, the loop's own, the database.
 constexpr int64_t kDescriptorsForOurselves = 64;
+// Allowed fewer connections than this, a site may meet the bound in ordinary use.
+constexpr int64_t kConnectionsOfASite = 4096;
 
 }  // namespace
 
@@ -29,12 +31,14 @@ void Box::bound_descriptors() {
   listeners_.set_descriptor_bound(bound);
   const settings::ListenSettings& at = settings().start.listen;
   const int64_t doors = (at.api ? 1 : 0) + (at.tls ? 1 : 0);
-  if (bound >= doors * settings().live.limits.connections_max) return;
-  log_.warning("box",
-               "only {} descriptors are allowed: connections beyond {} will be refused, though "
-               "limits.connections_max is {} at each of {} listeners; raise LimitNOFILE or lower "
-               "the setting",
-               *allowed, bound, settings().live.limits.connections_max, doors);
+  const int64_t wanted = settings().live.limits.connections_max;
+  if (bound >= doors * wanted) return;
+  log_.say(
+      bound < kConnectionsOfASite ? LogLevel::warning : LogLevel::info, "box",
+      "{} descriptors are allowed (LimitNOFILE): room for fewer than {} connections of clients "
+      "at a time, not for limits.connections_max ({}) at each of {} listeners; those beyond "
+      "are refused. If so many come, raise LimitNOFILE",
+      *allowed, bound, wanted, doors);
 }
 
 ports::SuccessorSpec Box::successor_spec() const {
