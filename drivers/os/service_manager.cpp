@@ -5,8 +5,10 @@
 #include <unistd.h>
 
 #include <charconv>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <optional>
 
 #include "drivers/os/descriptor.h"
@@ -43,6 +45,13 @@ void notify_service_manager(std::string_view state) {
 }
 
 std::string ready_state() { return "READY=1\nMAINPID=" + std::to_string(::getpid()); }
+
+std::string reloading_state() {
+  timespec now = {};
+  (void)::clock_gettime(CLOCK_MONOTONIC, &now);
+  const int64_t us = int64_t{now.tv_sec} * 1'000'000 + now.tv_nsec / 1'000;
+  return "RELOADING=1\nMONOTONIC_USEC=" + std::to_string(us);
+}
 
 std::vector<ActivatedSocket> take_activated_sockets() {
   const bool for_us = number_of(environment("LISTEN_PID")) == ::getpid();

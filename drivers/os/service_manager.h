@@ -14,6 +14,9 @@ void notify_service_manager(std::string_view state);
 // "READY=1" and who this process is: after an upgrade it is another one.
 std::string ready_state();
 
+// "RELOADING=1", and when it began, by the clock that both read; READY=1 ends it.
+std::string reloading_state();
+
 struct ActivatedSocket {
   std::string name;  // of LISTEN_FDNAMES
   int descriptor = -1;

@@ -68,7 +68,7 @@ Result<void> Box::start() {
   apply_live();
   if (Result<void> ok = listen(); !ok) return ok;
   signals_ = std::make_unique<drivers::UvSignals>(
-      loop_, [this] { on_stop(); }, [this] { (void)reload("SIGHUP").has_value(); },
+      loop_, [this] { on_stop(); }, [this] { on_hangup(); },
       [this] { upgrade("SIGUSR2", [](const Result<int>&) {}); });  // the log tells how it went
   on_learn();
   announce();

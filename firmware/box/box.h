@@ -98,6 +98,7 @@ class Box : public web::BoxCommands {
   void announce();
   void on_learn();
   void bound_descriptors();
+  void on_hangup();
   void on_stop();
   void on_handed_over();
   void drain(Duration time_max);

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include "drivers/os/descriptors.h"
+#include "drivers/os/service_manager.h"
 #include "firmware/box/box_parts.h"
 #include "firmware/box/usage_days.h"
 #include "firmware/meter/usage_query.h"
@@ -92,6 +93,14 @@ Result<void> Box::reload(std::string_view author) {
     log_.error("settings", "not loaded, the old ones stay in force: {}", used.error().text);
   }
   return used;
+}
+
+// Ready again even where nothing was loaded: the old settings serve. One that a successor follows
+// is no longer whom the service manager looks at.
+void Box::on_hangup() {
+  if (!stopping_) drivers::notify_service_manager(drivers::reloading_state());
+  (void)reload("SIGHUP").has_value();  // the log tells how it went
+  if (!stopping_) drivers::notify_service_manager(drivers::ready_state());
 }
 
 Result<void> Box::change_overlay(Result<settings::Overlay> changed, std::string_view what,

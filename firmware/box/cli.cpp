@@ -56,8 +56,10 @@ int serve(const Options& options) {
   Box box({options.config, options.program, options.arguments, std::move(*handed)},
           std::move(*loaded));
   if (Result<void> started = box.start(); !started) return fail(report, started.error());
-  report.say(kReportReady);
+  // In this order: once it has the report, the old process may end at any time, and the service
+  // manager must not take its end for that of the service.
   drivers::notify_service_manager(drivers::ready_state());
+  report.say(kReportReady);
   box.run();
   return 0;
 }
