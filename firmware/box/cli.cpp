@@ -116,11 +116,21 @@ int print_settings(const Options& options, const LoadedSettings& loaded) {
   return 0;
 }
 
+// The daemon is not asked at all: a new one would not start with this file.
+int not_upgraded(const Error& error) {
+  return complain({error.kind, error.where,
+                   fmt::format("no upgrade: a new daemon could not start with these settings. {}. "
+                               "A running one serves on unchanged; mend the file (sluiced "
+                               "check-config), then upgrade again",
+                               error.text)});
+}
+
 int run_command(const Options& options) {
   if (options.command == Command::replay) return replay(options);
   if (options.command == Command::serve) return serve(options);
   drivers::OsFiles files;
   Result<LoadedSettings> loaded = load_settings(options.config, files);
+  if (!loaded && options.command == Command::upgrade) return not_upgraded(loaded.error());
   if (!loaded) return complain(loaded.error());
   switch (options.command) {
     case Command::check_config:

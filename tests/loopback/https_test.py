@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -103,6 +104,39 @@ class Serving(Https):
         self.assertGreater(len(set(times)), 10, "words were gathered on the way")
         client.close()
         self.stop_box()
+
+    def test_a_stream_survives_an_upgrade_and_the_new_process_serves_the_same_certificate(self):
+        self.start(("--base-ms", 20, "--per-seq-ms", 0, "--prefill-tps", 0))
+        before = self.shown()
+        client = self.connect()
+        body = json.dumps({"model": "demo", "stream": True, "max_tokens": 100,
+                           "messages": [{"role": "user", "content": "x"}]})
+        client.sendall(f"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nAuthorization: "
+                       f"Bearer {self.box.key}\r\nContent-Type: application/json\r\nContent-Length:"
+                       f" {len(body)}\r\n\r\n{body}".encode())
+        received = b""
+        while b"data: " not in received:
+            received += client.recv(65536)
+        old = self.box.upgrade()
+        old.send_signal(signal.SIGSTOP)  # what is answered now, the new one answers
+        try:
+            for _ in range(5):
+                self.assertEqual(json.loads(self.ask_chat().stdout)["usage"]["completion_tokens"], 5)
+            resumed = self.connect(client.context, session=client.session)
+            self.assertEqual(resumed.version(), client.version())
+            resumed.close()
+            self.assertEqual(self.shown(), before)
+        finally:
+            old.send_signal(signal.SIGCONT)
+        while not received.endswith(b"0\r\n\r\n"):
+            piece = client.recv(65536)
+            self.assertTrue(piece, received[-200:])
+            received += piece
+        self.assertEqual(received.count(b"data: "), 102)
+        client.close()
+        self.assertEqual(old.wait(patience(20)), 0)
+        self.stop_box()
+        self.assertEqual([r["outcome"] for r in self.box.attempts()], ["served"] * 6)
 
     def test_a_hundred_streams_at_once_have_every_byte(self):
         self.start()

@@ -12,7 +12,8 @@ import time
 from collections import Counter
 
 import programs
-from programs import ask, ask_on, patience, wait_until
+from box import Successor
+from programs import Program, ask, ask_on, patience, wait_until
 from world import World, chat, cloud, local, open_stream, read_to_end
 
 SLOW = ("--base-ms", 20, "--per-seq-ms", 0.05, "--prefill-tps", 0)
@@ -133,6 +134,9 @@ class Upgrade(World):
         good = self.box.config.read_text()
         self.box.config.write_text(good.replace('"local"', '"moon"'))
         self.refused_upgrade("moon")
+        said = self.box.command("upgrade", check=False).stderr
+        self.assertIn("no upgrade: ", said)
+        self.assertIn("serves on unchanged", said)
         status, body = self.box.admin_ask("POST", "/api/v1/upgrade")
         self.assertEqual(status // 100, 5, body)
         self.assertIn("moon", body)
@@ -209,6 +213,39 @@ class Upgrade(World):
         for line in self.box.log().splitlines():
             if before in line and line.endswith(after):
                 return line.split(before)[-1].removesuffix(after)
+        return None
+
+    def test_sigterm_while_the_new_one_hangs_ends_both(self):
+        program = self.folder / "sluiced"
+        shutil.copy(programs.SETUP.build / "sluiced", program)
+        self.start_box([local(self.engine("gpu", SLOW))], program=program)
+        client, begun = open_stream(self.box.api, self.box.key, tokens=60)
+        (self.folder / "new").write_text("#!/bin/sh\nexec sleep 600\n")
+        (self.folder / "new").chmod(0o755)
+        (self.folder / "new").rename(program)
+        asking = Program(self.folder, "asking", [programs.SETUP.build / "sluiced", "--config",
+                                                 self.box.config, "upgrade"])
+        self.programs.append(asking.start())
+        hanging = Successor(int(wait_until(self.begun_process, "the new process is begun")))
+        self.assertIsNone(hanging.poll())
+        self.stop_box()
+        self.assertIn(b"data: [DONE]", begun + read_to_end(client))
+        client.close()
+        hanging.wait(patience(5))
+        self.assertEqual(asking.wait(10), 1)
+        self.assertIn("asked to stop", asking.log())
+        with self.assertRaises(ConnectionRefusedError):  # nobody listens, nobody holds the folder
+            ask(self.box.api, "GET", "/healthz")
+        program.unlink()
+        shutil.copy(programs.SETUP.build / "sluiced", program)
+        self.box.start_again()
+        self.assertEqual(chat(self.box.api, self.box.key)[0], 200)
+        self.stop_box()
+
+    def begun_process(self):
+        for line in self.box.log().splitlines():
+            if "started as process " in line:
+                return line.rsplit(" ", 1)[1]
         return None
 
     def test_sigterm_while_draining_ends_each_in_its_time(self):
