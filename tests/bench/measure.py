@@ -17,8 +17,9 @@ SLOW_PEERS = ("portkey",)
 LEDGER = ("INSERT INTO attempts(request, \"key\", model, endpoint, node, place, number, at_us, "
           "prompt_estimate, in_reported, out_reported, out_counted, cost_nano, currency, outcome, "
           "status, first_byte_us, total_us) WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 "
-          "FROM n WHERE i < ?) SELECT 'r' || i, 'k-1', 'stand-in', 'chat', 'gpu-1', 'local', 1, "
-          "1700000000000000 + i * 1000, 64, 64, 16, 16, 0, 'CNY', 'ok', 200, 1000, 2000 FROM n")
+          "FROM n WHERE i < ?) SELECT 'r' || i, 'k-1', 'stand-in', 'chat.completions', 'gpu-1', "
+          "'local', 1, 1700000000000000 + i * 1000, 64, 64, 16, 16, 0, 'CNY', 'served', 200, 1000, 2000 "
+          "FROM n")
 
 
 class Sizes:
