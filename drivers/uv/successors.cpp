@@ -42,8 +42,11 @@ std::vector<char*> pointers_to(std::vector<std::string>& texts) {
 
 class UvSuccessor final : public ports::Successor {
  public:
-  explicit UvSuccessor(ports::Successors::OnReport on_report)
-      : on_report_(std::move(on_report)), process_(new uv_process_t), pipe_(new uv_pipe_t) {
+  UvSuccessor(ports::Successors::OnReport on_report, ports::Successors::OnLost on_lost)
+      : on_report_(std::move(on_report)),
+        on_lost_(std::move(on_lost)),
+        process_(new uv_process_t),
+        pipe_(new uv_pipe_t) {
     process_->data = this;
     pipe_->data = this;
   }
@@ -70,8 +73,10 @@ class UvSuccessor final : public ports::Successor {
   void take_rest();
   std::optional<Result<std::string>> line() const;
   void report(Result<std::string> what);
+  void end(const Error& how, bool is_well);
 
   ports::Successors::OnReport on_report_;
+  ports::Successors::OnLost on_lost_;
   uv_process_t* const process_;  // each lives until its close callback
   uv_pipe_t* const pipe_;
   bool has_process_ = false;
@@ -138,12 +143,22 @@ int UvSuccessor::run(UvLoop& loop, ports::SuccessorSpec spec, int report) {
 
 void UvSuccessor::on_exit(uv_process_t* process, int64_t status, int signal) noexcept {
   auto* successor = static_cast<UvSuccessor*>(process->data);
-  successor->ends_ = true;
-  successor->take_rest();
-  successor->report(successor->line().value_or(
-      Error{ErrorKind::gone, "uv",
-            signal != 0 ? "it ended by signal " + std::to_string(signal)
-                        : "it ended with exit code " + std::to_string(status)}));
+  const Error how{ErrorKind::gone, "uv",
+                  signal != 0 ? "it ended by signal " + std::to_string(signal)
+                              : "it ended with exit code " + std::to_string(status)};
+  successor->end(how, signal == 0 && status == 0);
+}
+
+// Each callback may destroy this.
+void UvSuccessor::end(const Error& how, bool is_well) {
+  ends_ = true;
+  if (on_report_) {
+    take_rest();
+    return report(line().value_or(how));
+  }
+  const ports::Successors::OnLost tell = std::move(on_lost_);
+  on_lost_ = nullptr;
+  if (tell && !is_well) tell(how);
 }
 
 void UvSuccessor::on_buffer(uv_handle_t* handle, size_t, uv_buf_t* buffer) noexcept {
@@ -186,12 +201,12 @@ void UvSuccessor::report(Result<std::string> what) {
 }  // namespace
 
 Result<std::unique_ptr<ports::Successor>> UvSuccessors::start(ports::SuccessorSpec spec,
-                                                              OnReport on_report) {
+                                                              OnReport on_report, OnLost on_lost) {
   std::array<int, 2> ends = {};
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) {
     return Error{ErrorKind::busy, "uv", "no pipe can be made: the descriptors are used up"};
   }
-  auto successor = std::make_unique<UvSuccessor>(std::move(on_report));
+  auto successor = std::make_unique<UvSuccessor>(std::move(on_report), std::move(on_lost));
   const std::string program = spec.program;
   int code = successor->listen(loop_, ends[0]);
   if (code == 0) code = successor->run(loop_, std::move(spec), ends[1]);

@@ -11,8 +11,8 @@ namespace sluice::drivers {
 class UvSuccessors final : public ports::Successors {
  public:
   explicit UvSuccessors(UvLoop& loop) : loop_(loop) {}
-  Result<std::unique_ptr<ports::Successor>> start(ports::SuccessorSpec spec,
-                                                  OnReport on_report) override;
+  Result<std::unique_ptr<ports::Successor>> start(ports::SuccessorSpec spec, OnReport on_report,
+                                                  OnLost on_lost) override;
 
  private:
   UvLoop& loop_;

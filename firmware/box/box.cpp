@@ -42,7 +42,8 @@ Box::Box(Launch launch, LoadedSettings loaded)
       room_(clock_, timers_, static_cast<size_t>(settings().live.queue.length_max)),
       learn_(timers_.make([this] { on_learn(); })),
       give_up_(timers_.make([this] { finish(); })),
-      upgrade_(successors_, timers_, log_, [this] { on_handed_over(); }) {
+      upgrade_(
+          successors_, timers_, log_, [this] { on_handed_over(); }, [this] { on_abandoned(); }) {
   started_ = clock_.now();
 }
 

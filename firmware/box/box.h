@@ -101,6 +101,7 @@ class Box : public web::BoxCommands {
   void on_hangup();
   void on_stop();
   void on_handed_over();
+  void on_abandoned();
   void drain(Duration time_max);
   void on_drained();
   void finish();

@@ -77,6 +77,7 @@ void Box::on_stop() {
   const Duration time_max = settings().live.limits.drain_max;
   if (handed_over_) {
     handed_over_ = false;
+    upgrade_.give_up();
     log_.info("box", "asked to end while draining: at most {} ms more", time_max.as_ms());
     return give_up_->start(time_max);
   }
@@ -97,6 +98,9 @@ void Box::on_handed_over() {
   drain(settings().live.limits.upgrade_drain_max);
   handed_over_ = true;
 }
+
+// Only the end of this process lets a supervisor start another.
+void Box::on_abandoned() { on_stop(); }
 
 void Box::drain(Duration time_max) {
   stopping_ = true;

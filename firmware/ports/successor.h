@@ -33,9 +33,12 @@ class Successors {
  public:
   virtual ~Successors() = default;
   // `on_report` once, from a turn of its own: the line that it wrote, without its line break.
+  // `on_lost` at most once, after the report: it ended, but not with exit code 0.
   // Errors: of the start: refused; of the report: gone, it ended before, and how.
   using OnReport = std::function<void(Result<std::string>)>;
-  virtual Result<std::unique_ptr<Successor>> start(SuccessorSpec spec, OnReport on_report) = 0;
+  using OnLost = std::function<void(const Error& how)>;
+  virtual Result<std::unique_ptr<Successor>> start(SuccessorSpec spec, OnReport on_report,
+                                                   OnLost on_lost) = 0;
 };
 
 }  // namespace sluice::ports

@@ -132,10 +132,14 @@ class Box(Program):
                 process.send_signal(signal.SIGKILL)
                 process.wait(10)
 
-    def start_again(self):
-        """On the same API port, as a restarted service."""
+    def keep_addresses(self):
+        """Whoever reads the settings from now on listens where this one does."""
         self.settings["listen"] = {"api": self.api, "tls": self.tls, "page": self.page}
         self.write_settings()
+
+    def start_again(self):
+        """On the same API port, as a restarted service."""
+        self.keep_addresses()
         return self.start()
 
     def command(self, *arguments, check=True):

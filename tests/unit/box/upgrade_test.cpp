@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <optional>
 #include <vector>
 
@@ -28,11 +29,15 @@ struct Cast final : ports::Successors {
   };
   std::vector<std::string> events;
   OnReport report;
+  OnLost lost;
   bool fails = false;
-  Result<std::unique_ptr<ports::Successor>> start(ports::SuccessorSpec,
-                                                  OnReport on_report) override {
+  std::vector<ports::SuccessorSpec> started;
+  Result<std::unique_ptr<ports::Successor>> start(ports::SuccessorSpec spec, OnReport on_report,
+                                                  OnLost on_lost) override {
     if (fails) return Error{ErrorKind::refused, "uv", "cannot start it"};
     report = std::move(on_report);
+    lost = std::move(on_lost);
+    started.push_back(std::move(spec));
     return std::unique_ptr<ports::Successor>(std::make_unique<Process>(*this));
   }
 };
@@ -42,7 +47,8 @@ struct Stage {
   script::SimTimers time{clock};
   Cast cast;
   Silent log;
-  Upgrade upgrade{cast, time, log, [this] { cast.events.push_back("handed over"); }};
+  Upgrade upgrade{cast, time, log, [this] { cast.events.push_back("handed over"); },
+                  [this] { cast.events.push_back("abandoned"); }};
   std::optional<Result<int>> done;
   void begin() {
     done.reset();
@@ -66,7 +72,7 @@ TEST_CASE(
   REQUIRE(stage.done.has_value());
   CHECK(stage.done->value() == 77);
   stage.time.pass(Duration::seconds(60));
-  CHECK(stage.cast.events == Events{"done", "handed over", "let go"});
+  CHECK(stage.cast.events == Events{"done", "handed over"});  // neither killed nor asked to end
 }
 
 TEST_CASE(
@@ -124,4 +130,39 @@ TEST_CASE("upgrade: when the box stops meanwhile the new process is asked to end
   CHECK_FALSE(stage.done->has_value());
   stage.time.pass(Duration::seconds(60));
   CHECK(stage.cast.events == Events{"asked to end", "failed", "let go"});
+}
+
+TEST_CASE("upgrade: a new process that is lost after the handover is started again, plainly") {
+  Stage s;
+  s.upgrade.begin({"/bin/sluiced", {"serve"}, {"SLUICE_HANDOVER=x"}, {7}},
+                  [](const Result<int>&) {});
+  s.cast.report(std::string("ready"));
+  s.time.settle();
+  for (int time = 0; time < Upgrade::kStartsAgainMax; ++time) {
+    const auto tell = s.cast.lost;
+    tell({ErrorKind::gone, "uv", "it ended by signal 9"});
+    CHECK(s.cast.started.size() == static_cast<size_t>(1 + time));
+    s.time.pass(Upgrade::kStartAgainAfter);
+    REQUIRE(s.cast.started.size() == static_cast<size_t>(2 + time));
+    CHECK(s.cast.started.back().program == "/bin/sluiced");
+    CHECK(s.cast.started.back().arguments == std::vector<std::string>{"serve"});
+    CHECK(s.cast.started.back().environment.empty());
+    CHECK(s.cast.started.back().descriptors.empty());
+  }
+  CHECK(std::find(s.cast.events.begin(), s.cast.events.end(), "abandoned") == s.cast.events.end());
+  const auto early = s.cast.report;
+  early(Error{ErrorKind::gone, "uv", "it ended with exit code 1"});
+  CHECK(s.cast.events.back() == "abandoned");
+  CHECK(s.cast.started.size() == static_cast<size_t>(1 + Upgrade::kStartsAgainMax));
+}
+
+TEST_CASE("upgrade: a process that is to stop does not start a lost one again") {
+  Stage s;
+  s.begin();
+  s.cast.report(std::string("ready"));
+  s.time.settle();
+  s.upgrade.give_up();
+  s.cast.lost({ErrorKind::gone, "uv", "it ended by signal 9"});
+  s.time.pass(Duration::seconds(10));
+  CHECK(s.cast.started.size() == 1);
 }
