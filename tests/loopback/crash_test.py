@@ -15,9 +15,14 @@ MIDDLING = ("--base-ms", 4, "--per-seq-ms", 0.02, "--prefill-tps", 0)
 
 
 class Crash(World):
+    def journals(self):
+        return {f.name for f in (self.box.state / "attempts").glob("*.journal")}
+
     def kill_and_start_again(self):
         self.box.kill()
+        left = self.journals()
         self.box.start_again()
+        wait_until(lambda: not left & self.journals(), "what the killed one left is in the ledger")
         self.box.wait_stored()
 
     def test_what_was_open_when_it_was_killed_is_in_the_ledger_once(self):
