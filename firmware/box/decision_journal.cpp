@@ -79,7 +79,7 @@ void DecisionJournal::on_decision(const valve::Decision& decision) {
   }
   const uint64_t policy = *policy_id_;
   if (policies_.insert(policy).second) lines_ += valve::policy_line(decision.policy);
-  lines_ += valve::decision_line(decision, policy);
+  valve::append_decision_line(decision, policy, lines_);
   if (lines_.size() >= kGatherMax) return flush();
   if (!gather_->is_running()) gather_->start(kGatherTime);
 }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "firmware/base/check.h"
 #include "firmware/meter/attempt_line.h"
@@ -38,7 +39,7 @@ class Meter::State {
   State(const MeterPorts& ports, const MeterSettings& settings);
 
   Result<void> open();
-  void start(const AttemptStart& attempt);
+  void start(AttemptStart attempt);
   void end(uint64_t id, const AttemptEnd& end);
   std::string health() const;
   void look_for_leftovers();
@@ -104,9 +105,10 @@ void Meter::State::take_leftovers() {
   for (LedgerRow& row : leftovers_.take(Ledger::kRowsPerCommit)) ledger_.add(std::move(row));
 }
 
-void Meter::State::start(const AttemptStart& attempt) {
+void Meter::State::start(AttemptStart attempt) {
   ENSURE(is_open_);
-  const auto [at, is_new] = open_.try_emplace(attempt.id, Open{clipped(attempt), 0});
+  const uint64_t id = attempt.id;
+  const auto [at, is_new] = open_.try_emplace(id, Open{clipped(std::move(attempt)), 0});
   ENSURE(is_new);
   const auto file = journal_.write(journal_line(at->second.attempt));
   if (!file) return;
@@ -181,7 +183,7 @@ Meter::Meter(MeterPorts ports, MeterSettings settings)
 Meter::~Meter() = default;
 
 Result<void> Meter::open() { return state_->open(); }
-void Meter::start(const AttemptStart& attempt) { state_->start(attempt); }
+void Meter::start(AttemptStart attempt) { state_->start(std::move(attempt)); }
 void Meter::end(uint64_t id, const AttemptEnd& end) { state_->end(id, end); }
 void Meter::look_for_leftovers() { state_->look_for_leftovers(); }
 void Meter::stop_looking() { state_->stop_looking(); }

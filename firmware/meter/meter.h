@@ -62,7 +62,7 @@ class Meter : public MeterView {
   // Errors: those of the folder and the new file, with the path and what to do.
   Result<void> open();
 
-  void start(const AttemptStart& attempt);
+  void start(AttemptStart attempt);
   void end(uint64_t id, const AttemptEnd& end);
 
   // What other processes leave: looks now and again while some live, or no more (it will end soon

@@ -82,7 +82,7 @@ void AttemptRun::count_in() {
   start.price_in_nano = profile.price_in_nano;
   start.price_out_nano = profile.price_out_nano;
   start.price_cached_nano = profile.price_cached_nano;
-  world_.meter.start(start);
+  world_.meter.start(std::move(start));
 }
 
 void AttemptRun::start(bool fresh_connection) {
@@ -173,7 +173,6 @@ void AttemptRun::on_head(const ports::HttpResponseHead& head) {
         filter_->is_event_stream(),
         upstream::MessageName{"msg_" + order_.request_id.substr(4), order_.ask.model});
   }
-  sink_.on_attempt_head(head_);
 }
 
 void AttemptRun::on_body(std::string_view bytes) {

@@ -44,8 +44,6 @@ struct AttemptVerdict {
 class AttemptSink {
  public:
   virtual ~AttemptSink() = default;
-  // The node accepts. Its body's length holds for the client where passes_whole().
-  virtual void on_attempt_head(const ports::HttpResponseHead& head) = 0;
   virtual void on_attempt_body(std::string_view bytes) = 0;
   virtual void on_attempt_end(AttemptVerdict verdict) = 0;  // last callback
 };
@@ -67,6 +65,8 @@ class AttemptRun : public ports::HttpCallSink {
 
   Tokens tokens_used() const;  // in and out, as far as known
   valve::NodeId node() const { return candidate_.node; }
+  // The node's, once it has accepted. The body's length holds for the client where passes_whole().
+  const ports::HttpResponseHead& head() const { return head_; }
   bool is_event_stream() const { return filter_ && filter_->is_event_stream(); }
   int64_t events_passed() const;
   bool told_error() const { return filter_ && filter_->error_seen(); }  // in its stream

@@ -254,8 +254,6 @@ void Exchange::on_quiet() {
   quiet_->start(world_.policy.keepalive_comment);
 }
 
-void Exchange::on_attempt_head(const ports::HttpResponseHead& head) { node_head_ = head; }
-
 // After a comment the client reads a stream: an answer in one piece cannot stand in it.
 bool Exchange::cannot_pass() const { return committed_ && !attempt_->is_event_stream(); }
 
@@ -266,11 +264,11 @@ void Exchange::on_attempt_body(std::string_view bytes) {
     drop_body();  // no other attempt follows
     if (!committed_) {
       const bool stream = attempt_->is_event_stream();
-      ports::HttpFields fields = answer_fields(node_head_.fields, stream);
+      ports::HttpFields fields = answer_fields(attempt_->head().fields, stream);
       fields.add("x-sluice-node", world_.senses.node(attempt_->node()).profile().name);
       std::optional<uint64_t> length;
-      if (attempt_->passes_whole()) length = node_head_.content_length;
-      answer_.send_head(node_head_.status, fields, length);
+      if (attempt_->passes_whole()) length = attempt_->head().content_length;
+      answer_.send_head(attempt_->head().status, fields, length);
     }
   }
   answer_.send_body(bytes);
@@ -302,9 +300,9 @@ void Exchange::on_attempt_end(AttemptVerdict verdict) {
 
 void Exchange::finish_served() {
   if (state_ == State::sending && !committed_) {  // an empty answer
-    ports::HttpFields fields = answer_fields(node_head_.fields, false);
+    ports::HttpFields fields = answer_fields(attempt_->head().fields, false);
     fields.add("x-sluice-node", world_.senses.node(attempt_->node()).profile().name);
-    answer_.send_head(node_head_.status, fields, 0);
+    answer_.send_head(attempt_->head().status, fields, 0);
   }
   move_to(State::done);
   leave();

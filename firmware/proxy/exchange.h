@@ -36,7 +36,6 @@ class Exchange : public ports::HttpActivity, public AttemptSink, public Waiter {
   void on_client_gone() override;
   void on_drained() override;
 
-  void on_attempt_head(const ports::HttpResponseHead& head) override;
   void on_attempt_body(std::string_view bytes) override;
   void on_attempt_end(AttemptVerdict verdict) override;
 
@@ -93,7 +92,6 @@ class Exchange : public ports::HttpActivity, public AttemptSink, public Waiter {
   bool committed_ = false;               // the status 200 of a stream is out
   bool inside_ = true;                   // counted by the key's limits
   std::optional<AttemptVerdict> ended_;  // waits for the next turn
-  ports::HttpResponseHead node_head_;
   std::unique_ptr<AttemptRun> attempt_;
   std::unique_ptr<ports::Timer> turn_;
   std::unique_ptr<ports::Timer> quiet_;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "firmware/base/check.h"
@@ -177,11 +178,13 @@ void HttpConnection::send_head(int status, const ports::HttpFields& fields,
   if (!body_complete_ && parser_->head().has_body) keep_alive_ = false;  // the rest is not read
   if (closing_ || (peer_ended_ && input_.empty())) keep_alive_ = false;
   if (!length && old_client) keep_alive_ = false;
-  output_ = fmt::format("HTTP/1.1 {} {}\r\n", status, ports::reason_phrase(status));
+  output_.clear();
+  fmt::format_to(std::back_inserter(output_), "HTTP/1.1 {} {}\r\n", status,
+                 ports::reason_phrase(status));
   for (const ports::HttpField& field : fields) {
     output_.append(field.name).append(": ").append(field.value).append("\r\n");
   }
-  if (length) output_.append(fmt::format("content-length: {}\r\n", *length));
+  if (length) fmt::format_to(std::back_inserter(output_), "content-length: {}\r\n", *length);
   if (chunked_) output_.append("transfer-encoding: chunked\r\n");
   if (!keep_alive_) {
     output_.append("connection: close\r\n");

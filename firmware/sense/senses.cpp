@@ -40,6 +40,7 @@ valve::View Senses::view(const std::string& model, int held, Instant now) const 
   const auto state = valves_.find(model);
   view.overflowing = state != valves_.end() && state->second.overflowing;
   const valve::NodeSet serving_model = serving(model);
+  view.nodes.reserve(nodes_.size());
   for (const Entry& entry : nodes_) {
     if (serving_model.has(entry.state->id())) view.nodes.push_back(entry.state->view(now));
   }

@@ -29,6 +29,8 @@ constexpr std::array<std::string_view, 3> kNotForClients = {"content-length", "s
 constexpr std::array<std::string_view, 7> kSecretParameters = {
     "key", "api_key", "api-key", "apikey", "x-api-key", "access_token", "token"};
 
+constexpr size_t kOfOurs = 4;  // fields that the box adds, usually
+
 template <size_t N>
 bool is_one_of(std::string_view name, const std::array<std::string_view, N>& list) {
   return std::any_of(list.begin(), list.end(),
@@ -55,6 +57,7 @@ bool is_named(std::string_view name, const std::vector<std::string>& names) {
 ports::HttpFields fields_for(const NodeTarget& target, const ports::HttpFields& from_client,
                              std::string_view upstream_id, bool stream) {
   ports::HttpFields fields;
+  fields.reserve(from_client.size() + kOfOurs);
   const std::vector<std::string> hop = named_by_connection(from_client);
   for (const ports::HttpField& field : from_client) {
     if (is_one_of(field.name, kHopByHop) || is_one_of(field.name, kStaysHere)) continue;
@@ -75,6 +78,7 @@ ports::HttpFields fields_for(const NodeTarget& target, const ports::HttpFields& 
 
 ports::HttpFields fields_for_client(const ports::HttpFields& from_node) {
   ports::HttpFields fields;
+  fields.reserve(from_node.size() + kOfOurs);
   const std::vector<std::string> hop = named_by_connection(from_node);
   for (const ports::HttpField& field : from_node) {
     if (is_one_of(field.name, kHopByHop) || is_one_of(field.name, kNotForClients)) continue;

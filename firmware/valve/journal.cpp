@@ -361,20 +361,23 @@ std::string policy_line(const Policy& policy) {
 }
 
 std::string decision_line(const Decision& decision, uint64_t policy) {
+  std::string line;
+  append_decision_line(decision, policy, line);
+  return line;
+}
+
+void append_decision_line(const Decision& decision, uint64_t policy, std::string& out) {
   // The field lists take references, to serve reading too; the writer changes nothing.
   auto& made = const_cast<Decision&>(decision);
-  std::string line =
-      "decision " + std::to_string(policy) + " " + std::to_string(decision.draw.value) + " ask";
-  {
-    Writer writer(line);
-    fields(writer, made.ask);
-    writer.text(" view");
-    fields(writer, made.view);
-    writer.text(" plan");
-    fields(writer, made.plan);
-    writer.text("\n");
-  }
-  return line;
+  out.append("decision ").append(std::to_string(policy));
+  out.append(" ").append(std::to_string(decision.draw.value)).append(" ask");
+  Writer writer(out);
+  fields(writer, made.ask);
+  writer.text(" view");
+  fields(writer, made.view);
+  writer.text(" plan");
+  fields(writer, made.plan);
+  writer.text("\n");
 }
 
 Result<std::optional<Decision>> JournalReader::read(std::string_view line) {

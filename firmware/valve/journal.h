@@ -36,6 +36,7 @@ struct Decision {
 uint64_t policy_id(const Policy& policy);  // a hash of its fields
 std::string policy_line(const Policy& policy);
 std::string decision_line(const Decision& decision, uint64_t policy);
+void append_decision_line(const Decision& decision, uint64_t policy, std::string& out);
 
 // Reads the lines of one file in order; remembers the policies.
 class JournalReader {
