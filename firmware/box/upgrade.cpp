@@ -19,8 +19,13 @@ Upgrade::Upgrade(ports::Successors& successors, ports::Timers& timers, Log& log,
       turn_(timers.make([this] { successor_.reset(); })),
       again_(timers.make([this] { start_again(); })) {}
 
+// One that has not served would hold sockets and the folder that nobody knows of.
+Upgrade::~Upgrade() {
+  if (state_ == State::giving_up && successor_) successor_->kill();
+}
+
 void Upgrade::move_to(State state) {
-  ENSURE(state_ != State::handed_over);
+  ENSURE(state_ != State::handed_over && state_ != State::giving_up);
   ENSURE((state_ == State::idle) == (state == State::starting));
   state_ = state;
 }
@@ -47,6 +52,7 @@ void Upgrade::begin(ports::SuccessorSpec spec, Done done) {
 }
 
 void Upgrade::on_report(const Result<std::string>& report) {
+  if (state_ == State::giving_up) return turn_->start(Duration());  // it ends by itself
   if (state_ != State::starting) return;
   const Result<void> ready = report ? read_report(*report) : Result<void>(report.error());
   if (!ready) return fail(ready.error());
@@ -103,8 +109,7 @@ void Upgrade::give_up() {
   if (state_ != State::starting) return;
   successor_->ask_to_end();  // it may be serving already: let it finish
   late_->stop();
-  turn_->start(Duration());
-  move_to(State::idle);
+  move_to(State::giving_up);
   const Done done = std::move(done_);
   done(Error{ErrorKind::gone, "box", "the box was asked to stop meanwhile"});
 }

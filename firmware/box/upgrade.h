@@ -3,6 +3,8 @@
 //
 //   idle -> starting -> idle          it failed, or was not ready in kReadyMax: it is ended
 //           starting -> handed_over   it serves; this process only finishes what it has begun
+//           starting -> giving_up     this process is to stop: the new one is asked to end too, and
+//                                     killed if it has neither ended nor served when this one ends
 //
 // The new one accepts on the same sockets before this one stops, so that nobody is refused.
 // While this one still finishes it watches the new one: should that be lost (killed, crashed), the
@@ -34,6 +36,9 @@ class Upgrade {
   // lost and could not be started again: nobody serves.
   Upgrade(ports::Successors& successors, ports::Timers& timers, Log& log, Callback on_handed_over,
           Callback on_abandoned);
+  ~Upgrade();
+  Upgrade(const Upgrade&) = delete;
+  Upgrade& operator=(const Upgrade&) = delete;
 
   // `done` once, in a later turn, or at once if it cannot be begun.
   void begin(ports::SuccessorSpec spec, Done done);
@@ -42,7 +47,7 @@ class Upgrade {
   void give_up();
 
  private:
-  enum class State { idle, starting, handed_over };
+  enum class State { idle, starting, handed_over, giving_up };
 
   void move_to(State state);
   void on_report(const Result<std::string>& report);

@@ -216,19 +216,19 @@ class Upgrade(World):
                 return line.split(before)[-1].removesuffix(after)
         return None
 
-    def test_sigterm_while_the_new_one_hangs_ends_both(self):
+    def check_sigterm_while_the_new_one_hangs(self, script):
         program = self.folder / "sluiced"
         shutil.copy(programs.SETUP.build / "sluiced", program)
         self.start_box([local(self.engine("gpu", SLOW))], program=program)
         client, begun = open_stream(self.box.api, self.box.key, tokens=60)
-        (self.folder / "new").write_text("#!/bin/sh\nexec sleep 600\n")
+        (self.folder / "new").write_text(f"#!/bin/sh\n{script}\n")
         (self.folder / "new").chmod(0o755)
         (self.folder / "new").rename(program)
         asking = Program(self.folder, "asking", [programs.SETUP.build / "sluiced", "--config",
                                                  self.box.config, "upgrade"])
         self.programs.append(asking.start())
         hanging = Successor(int(wait_until(self.begun_process, "the new process is begun")))
-        self.assertIsNone(hanging.poll())
+        wait_until(lambda: self.command_of(hanging.pid) == "sleep", "it hangs")
         self.stop_box()
         self.assertIn(b"data: [DONE]", begun + read_to_end(client))
         client.close()
@@ -242,6 +242,17 @@ class Upgrade(World):
         self.box.start_again()
         self.assertEqual(chat(self.box.api, self.box.key)[0], 200)
         self.stop_box()
+
+    def test_sigterm_while_the_new_one_hangs_ends_both(self):
+        self.check_sigterm_while_the_new_one_hangs("exec sleep 600")
+
+    def test_sigterm_while_the_new_one_hangs_and_is_deaf_ends_both(self):
+        self.check_sigterm_while_the_new_one_hangs("trap '' TERM; exec sleep 600")
+
+    @staticmethod
+    def command_of(pid):
+        with open(f"/proc/{pid}/comm") as comm:
+            return comm.read().strip()
 
     def begun_process(self):
         for line in self.box.log().splitlines():

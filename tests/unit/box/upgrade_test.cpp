@@ -123,13 +123,30 @@ TEST_CASE("upgrade: only one at a time") {
 }
 
 TEST_CASE("upgrade: when the box stops meanwhile the new process is asked to end, not killed") {
+  for (const char* said : {"ready", "failed: it was told to end"}) {
+    Stage stage;
+    stage.upgrade.give_up();  // nothing is under way
+    stage.begin();
+    stage.upgrade.give_up();
+    CHECK_FALSE(stage.done->has_value());
+    stage.cast.report(std::string(said));
+    stage.time.pass(Duration::seconds(60));
+    CHECK(stage.cast.events == Events{"asked to end", "failed", "let go"});
+  }
+}
+
+TEST_CASE(
+    "upgrade: a new process that does not end when asked to is killed with the old one's end") {
   Stage stage;
-  stage.upgrade.give_up();  // nothing is under way
-  stage.begin();
-  stage.upgrade.give_up();
-  CHECK_FALSE(stage.done->has_value());
-  stage.time.pass(Duration::seconds(60));
-  CHECK(stage.cast.events == Events{"asked to end", "failed", "let go"});
+  {
+    Upgrade upgrade(
+        stage.cast, stage.time, stage.log, [] {}, [] {});
+    upgrade.begin({}, [](const Result<int>&) {});
+    upgrade.give_up();
+    stage.time.pass(Duration::seconds(60));
+    CHECK(stage.cast.events == Events{"asked to end"});
+  }
+  CHECK(stage.cast.events == Events{"asked to end", "killed", "let go"});
 }
 
 TEST_CASE("upgrade: a new process that is lost after the handover is started again, plainly") {
