@@ -1,5 +1,7 @@
 #include "firmware/proxy/api_error.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "firmware/ports/json.h"
@@ -70,12 +72,15 @@ std::string error_event(const ApiError& error, upstream::Dialect dialect, int64_
   return "data: " + error_body(error) + "\n\n";
 }
 
+std::string request_id(uint64_t number) { return fmt::format("req-{:016x}", number); }
+
 void send_error(ports::HttpAnswer& answer, const ApiError& error, std::string_view request_id,
                 ErrorShape shape) {
   const std::string body = error_body(error, shape);
   HttpFields fields;
   fields.add("content-type", "application/json");
   if (error.status == 401) fields.add("www-authenticate", "Bearer");
+  if (!error.allow.empty()) fields.add("allow", error.allow);
   if (error.retry_after) {
     const int64_t seconds =
         std::max<int64_t>(1, (error.retry_after->as_us() + 999'999) / 1'000'000);

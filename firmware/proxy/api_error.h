@@ -21,8 +21,11 @@ struct ApiError {
   std::string code;  // short, for programs; empty = null
   std::string message;                  // what happened, what it means, what to do
   std::optional<Duration> retry_after;  // told in whole seconds, at least 1
-  bool may_retry = true;  // false: x-should-retry: false (we tried already, or it cannot help)
+  bool may_retry = true;   // false: x-should-retry: false (we tried already, or it cannot help)
+  std::string allow = {};  // with 405: the methods that are answered
 };
+
+std::string request_id(uint64_t number);  // as clients are told it
 
 enum class ErrorShape { openai, anthropic };
 

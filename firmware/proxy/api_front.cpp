@@ -4,6 +4,7 @@
 
 #include "firmware/ports/json.h"
 #include "firmware/proxy/exchange.h"
+#include "firmware/proxy/request_ask.h"
 #include "firmware/proxy/unserved_paths.h"
 
 namespace sluice::proxy {
@@ -11,6 +12,8 @@ namespace sluice::proxy {
 using ports::JsonValue;
 
 namespace {
+
+constexpr std::string_view kOneModel = "/v1/models/";
 
 // An exchange that was answered when its head was read.
 class Answered : public ports::HttpActivity {
@@ -21,19 +24,31 @@ class Answered : public ports::HttpActivity {
   void on_drained() override {}
 };
 
-std::unique_ptr<ports::HttpActivity> refuse(ports::HttpAnswer& answer, const ApiError& error,
-                                            ErrorShape shape = ErrorShape::openai) {
-  send_error(answer, error, "", shape);
-  return std::make_unique<Answered>();
+// `part` of a path, with what is escaped in it (RFC 3986, section 2.1), is `name`.
+bool says(std::string_view part, std::string_view name) {
+  constexpr std::string_view kHex = "0123456789abcdef";
+  size_t at = 0;
+  for (const char wanted : name) {
+    if (at >= part.size()) return false;
+    const auto byte = static_cast<unsigned char>(wanted);
+    const bool escaped = part[at] == '%' && part.size() - at >= 3 &&
+                         (part[at + 1] | 0x20) == (kHex[byte >> 4] | 0x20) &&
+                         (part[at + 2] | 0x20) == (kHex[byte & 15] | 0x20);
+    if (!escaped && part[at] != wanted) return false;
+    at += escaped ? 3 : 1;
+  }
+  return at == part.size();
 }
 
-ApiError wrong_method(std::string_view path, std::string_view method) {
-  return {405,
-          "invalid_request_error",
-          "method_not_allowed",
-          fmt::format("{} answers {} only", path, method),
-          {},
-          false};
+ApiError wrong_method(std::string_view path, std::string_view methods) {
+  ApiError error{405,
+                 "invalid_request_error",
+                 "method_not_allowed",
+                 fmt::format("{} answers {} only", path, methods),
+                 {},
+                 false};
+  error.allow = methods;
+  return error;
 }
 
 ApiError unknown_path() {
@@ -54,6 +69,12 @@ bool is_read(std::string_view method) { return method == "GET" || method == "HEA
 
 }  // namespace
 
+std::unique_ptr<ports::HttpActivity> ApiFront::refuse(ports::HttpAnswer& answer,
+                                                      const ApiError& error, ErrorShape shape) {
+  send_error(answer, error, request_id(world_.random.next() >> 1), shape);
+  return std::make_unique<Answered>();
+}
+
 std::unique_ptr<ports::HttpActivity> ApiFront::open(const ports::HttpRequestHead& head,
                                                     const ports::HttpPeer& peer,
                                                     ports::HttpAnswer& answer) {
@@ -62,13 +83,14 @@ std::unique_ptr<ports::HttpActivity> ApiFront::open(const ports::HttpRequestHead
     if (head.method == "POST") return open_exchange(head, *endpoint, answer);
     return refuse(answer, wrong_method(path, "POST"), shape_at(path));
   }
-  const bool known =
-      path == "/v1/models" || path == "/healthz" || path == "/readyz" || path == "/metrics";
+  const bool is_model = path.starts_with(kOneModel) && path.size() > kOneModel.size();
+  const bool known = is_model || path == "/v1/models" || path == "/healthz" || path == "/readyz" ||
+                     path == "/metrics";
   if (!known) return refuse(answer, unserved(path).value_or(unknown_path()), shape_at(path));
-  if (!is_read(head.method)) return refuse(answer, wrong_method(path, "GET"));
+  if (!is_read(head.method)) return refuse(answer, wrong_method(path, "GET, HEAD"));
   if (path == "/metrics") return metrics_.open(head, peer, answer);
-  if (path == "/v1/models") {
-    answer_models(head, answer);
+  if (is_model || path == "/v1/models") {
+    answer_models(head, is_model ? path.substr(kOneModel.size()) : "", answer);
   } else if (path == "/healthz") {
     send_text(answer, 200, "text/plain", "ok\n");
   } else {
@@ -101,27 +123,41 @@ std::unique_ptr<ports::HttpActivity> ApiFront::open_exchange(const ports::HttpRe
   return std::make_unique<Exchange>(world_, std::move(tenant), head, endpoint, answer);
 }
 
-void ApiFront::answer_models(const ports::HttpRequestHead& head, ports::HttpAnswer& answer) {
+std::optional<std::string> ApiFront::place_of(const std::string& model,
+                                              const Tenant& tenant) const {
+  if (!tenant.may_use_model(model)) return std::nullopt;
+  const valve::NodeSet serving = world_.senses.serving(model);
+  bool allowed = false;
+  for (const auto& [node, access] : world_.nodes) {
+    if (!serving.has(node) || !govern::may_go(tenant.data_class, access.data)) continue;
+    if (!access.data.is_cloud) return "local";
+    allowed = true;
+  }
+  return allowed ? std::optional<std::string>("cloud") : std::nullopt;
+}
+
+void ApiFront::answer_models(const ports::HttpRequestHead& head, std::string_view one,
+                             ports::HttpAnswer& answer) {
   const Admitted admitted = admit(head, world_.keys, world_.policy.admission);
-  if (const auto* error = std::get_if<ApiError>(&admitted)) return send_error(answer, *error, "");
+  if (const auto* error = std::get_if<ApiError>(&admitted)) {
+    return send_error(answer, *error, request_id(world_.random.next() >> 1));
+  }
   const Tenant& tenant = std::get<Tenant>(admitted);
   JsonValue list = JsonValue::array();
   for (const std::string& model : world_.senses.models()) {
-    if (!tenant.may_use_model(model)) continue;
-    bool allowed = false;
-    bool local = false;
-    const valve::NodeSet serving = world_.senses.serving(model);
-    for (const auto& [node, access] : world_.nodes) {
-      if (!serving.has(node) || !govern::may_go(tenant.data_class, access.data)) continue;
-      allowed = true;
-      local = local || !access.data.is_cloud;
-    }
-    if (!allowed) continue;
-    list.push(JsonValue::object({{"id", model},
-                                 {"object", "model"},
-                                 {"created", 0},
-                                 {"owned_by", "sluice"},
-                                 {"sluice_place", local ? "local" : "cloud"}}));
+    const std::optional<std::string> place = place_of(model, tenant);
+    if (!place) continue;
+    JsonValue told = JsonValue::object({{"id", model},
+                                        {"object", "model"},
+                                        {"created", 0},
+                                        {"owned_by", "sluice"},
+                                        {"sluice_place", *place}});
+    if (says(one, model)) return send_json(answer, 200, ports::to_json(told));
+    list.push(std::move(told));
+  }
+  if (!one.empty()) {
+    return send_error(answer, no_such_model(std::string(one)),
+                      request_id(world_.random.next() >> 1));
   }
   send_json(answer, 200,
             ports::to_json(JsonValue::object({{"object", "list"}, {"data", std::move(list)}})));

@@ -18,7 +18,13 @@ class ApiFront : public ports::HttpService {
                                             ports::HttpAnswer& answer) override;
 
  private:
-  void answer_models(const ports::HttpRequestHead& head, ports::HttpAnswer& answer);
+  std::unique_ptr<ports::HttpActivity> refuse(ports::HttpAnswer& answer, const ApiError& error,
+                                              ErrorShape shape = ErrorShape::openai);
+  // The list, or `one` of it as a path says its name.
+  void answer_models(const ports::HttpRequestHead& head, std::string_view one,
+                     ports::HttpAnswer& answer);
+  // Where a model is served for somebody; nothing: not for them.
+  std::optional<std::string> place_of(const std::string& model, const Tenant& tenant) const;
   void answer_ready(ports::HttpAnswer& answer);
   std::unique_ptr<ports::HttpActivity> open_exchange(const ports::HttpRequestHead& head,
                                                      upstream::Endpoint endpoint,

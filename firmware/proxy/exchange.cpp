@@ -39,7 +39,7 @@ Exchange::Exchange(ProxyWorld& world, Tenant tenant, const ports::HttpRequestHea
       endpoint_(endpoint),
       answer_(answer),
       id_(world.random.next() >> 1),
-      request_id_(fmt::format("req-{:016x}", id_)),
+      request_id_(request_id(id_)),
       arrived_(world.clock.now()),
       arriving_(std::make_shared<KeptBody>(world.bodies, world.scratch, tenant_.key)),
       reader_(endpoint, head.fields.get("content-type")) {
@@ -96,7 +96,8 @@ std::variant<valve::Ask, ApiError> Exchange::ask_of_body() {
     facts.home =
         world_.response_homes.find(tenant_.key, read_.previous_response, world_.clock.now());
   }
-  if (may_need_translation(world_, endpoint_, read_.model)) {
+  // A key that may not use the model is told so without the work of a translation.
+  if (tenant_.may_use_model(read_.model) && may_need_translation(world_, endpoint_, read_.model)) {
     Result<Translation> said = translate(world_, tenant_.key, *body_);
     if (!said && said.error().kind != ErrorKind::refused) {
       return ApiError{503, "server_error", "body_not_kept", said.error().text, kHoldRetryAfter,

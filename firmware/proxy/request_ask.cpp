@@ -10,17 +10,6 @@ namespace sluice::proxy {
 
 namespace {
 
-ApiError no_such_model(const std::string& model) {
-  return {404,
-          "invalid_request_error",
-          "model_not_found",
-          fmt::format("the model \"{}\" is not served here, or not for this key; GET /v1/models "
-                      "lists those that are",
-                      model),
-          {},
-          false};
-}
-
 ApiError no_permitted_node(const Tenant& tenant, const std::string& model) {
   return {403,
           "permission_error",
@@ -81,6 +70,17 @@ std::optional<ApiError> keep_to_home(const RequestFacts& request, valve::NodeSet
 }
 
 }  // namespace
+
+ApiError no_such_model(const std::string& model) {
+  return {404,
+          "invalid_request_error",
+          "model_not_found",
+          fmt::format("the model \"{}\" is not served here, or not for this key; GET /v1/models "
+                      "lists those that are",
+                      model),
+          {},
+          false};
+}
 
 Tokens estimate_tokens(size_t prompt_bytes) {
   return {(static_cast<int64_t>(prompt_bytes) + kBytesPerToken - 1) / kBytesPerToken};

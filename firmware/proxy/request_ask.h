@@ -14,6 +14,9 @@ namespace sluice::proxy {
 // Prompts are counted without a tokenizer: this many bytes of JSON text to a token, rounded up.
 inline constexpr int64_t kBytesPerToken = 4;
 
+// Not there, or not for this key: the two are not told apart.
+ApiError no_such_model(const std::string& model);
+
 Tokens estimate_tokens(size_t prompt_bytes);
 
 struct RequestFacts {

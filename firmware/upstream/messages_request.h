@@ -16,8 +16,9 @@
 
 namespace sluice::upstream {
 
-// Of a request that is translated: it is held in memory while it is.
-inline constexpr uint64_t kTranslatedRequestMax = 32 * 1024 * 1024;
+// Of a request that is translated. That is done at once, in memory (up to 25 times its size) and on
+// the loop thread: 8 MiB of small blocks hold up all others for half a second.
+inline constexpr uint64_t kTranslatedRequestMax = 8 * 1024 * 1024;
 
 // Errors: refused, with the field that cannot be said and what to do.
 Result<std::string> chat_request_from_messages(std::string_view body);

@@ -96,4 +96,33 @@ TEST_CASE("front: what is refused before the body has not entered the key's limi
   CHECK(front.world.violations == std::vector<std::string>{});
 }
 
+TEST_CASE("front: one model by its name, as a path says it, and nobody else's") {
+  Front front;
+  Client& found = front.get("/v1/models/m", "GET", "key-internal");
+  CHECK(found.status == 200);
+  CHECK(ports::parse_json(found.body)->text("id") == "m");
+  CHECK(ports::parse_json(found.body)->text("sluice_place") == "local");
+  CHECK(front.get("/v1/models/%6D", "GET", "key-internal").status == 200);
+  for (const char* path : {"/v1/models/mm", "/v1/models/%6", "/v1/models/x", "/v1/models/m/"}) {
+    Client& lost = front.get(path, "GET", "key-internal");
+    CHECK(lost.status == 404);
+    CHECK(lost.body.find("\"model_not_found\"") != std::string::npos);
+  }
+  front.world.keys.keys["key-internal"].models = {"alias"};
+  CHECK(front.get("/v1/models/m", "GET", "key-internal").status == 404);
+  CHECK(front.get("/v1/models/m", "GET", "").status == 401);
+}
+
+TEST_CASE("front: every refusal has an id that the client can tell, and 405 the methods") {
+  Front front;
+  Client& wrong = front.get("/v1/chat/completions");
+  CHECK(wrong.fields.get("allow") == "POST");
+  CHECK(wrong.request_id().starts_with("req-"));
+  CHECK(front.get("/v1/models", "POST").fields.get("allow") == "GET, HEAD");
+  Client& other = front.get("/v1/nothing");
+  CHECK(other.request_id().starts_with("req-"));
+  CHECK(other.request_id() != wrong.request_id());
+  CHECK(front.get("/v1/models", "GET", "").request_id().starts_with("req-"));
+}
+
 }  // namespace sluice::script
