@@ -13,7 +13,8 @@ def check(world, streams, reloads, upgrades, seconds, limit=None):
     tokens = 50
     step_ms = 1000 * seconds / tokens
     engines = [world.engine(name, ("--base-ms", step_ms, "--per-seq-ms", 0, "--prefill-tps", 0,
-                                   "--max-num-seqs", streams, "--kv-tokens", 1 << 30))
+                                   "--max-num-seqs", streams, "--kv-tokens", 1 << 30,
+                                   "--chunk-tokens", 1 << 20))  # all prompts in one step
                for name in ("gpu-a", "gpu-b")]
     # Cloud nodes: how many a local engine may have at a time is not the question here.
     world.start_box([cloud(e) for e in engines],
