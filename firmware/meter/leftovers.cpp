@@ -67,7 +67,7 @@ void Leftovers::fetch_next_file() {
   work_.run([&files = files_, path = journal_.path(file),
              text] { *text = files.read(path, {2 * kJournalFileMax.count}); },
             [self = self_, file, text] {
-              if (*self != nullptr) (*self)->on_fetched(file, *std::move(text));
+              if (*self != nullptr) (*self)->on_fetched(file, std::move(*text));
             });
 }
 
