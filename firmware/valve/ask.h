@@ -44,6 +44,31 @@ struct ServiceLevel {
   auto operator<=>(const ServiceLevel&) const = default;
 };
 
+// What a key's owner wants of the choice among nodes; the weights are in score.h.
+enum class Goal { cost, balanced, fast, green, home_first };
+inline constexpr Goal kGoalLast = Goal::home_first;
+
+// What a request needs that not every node can do.
+enum class Feature { tools, vision, audio, structured_output };
+inline constexpr int kFeatureCount = 4;
+
+class FeatureSet {
+ public:
+  constexpr FeatureSet() = default;
+  static constexpr FeatureSet all() { return FeatureSet((1u << kFeatureCount) - 1); }
+  static constexpr FeatureSet from_bits(unsigned bits) { return FeatureSet(bits & all().bits_); }
+  constexpr unsigned bits() const { return bits_; }
+  constexpr bool has(Feature one) const { return (bits_ >> static_cast<int>(one) & 1) != 0; }
+  constexpr void add(Feature one) { bits_ |= 1u << static_cast<int>(one); }
+  constexpr bool covers(FeatureSet needs) const { return (needs.bits_ & ~bits_) == 0; }
+  constexpr bool is_empty() const { return bits_ == 0; }
+  bool operator==(const FeatureSet&) const = default;
+
+ private:
+  explicit constexpr FeatureSet(unsigned bits) : bits_(bits) {}
+  unsigned bits_ = 0;
+};
+
 struct Ask {
   uint64_t id = 0;
   std::string key;    // the key's id, never the secret
@@ -57,6 +82,10 @@ struct Ask {
   Instant deadline;         // no first byte after it
   NodeSet may_use;          // serves the model, allowed to the key, allowed for the data
   bool stays_home = false;  // the data class forbids every cloud node
+  Goal goal = Goal::balanced;
+  FeatureSet needs;
+  Tokens context;            // prompt and answer, estimated; zero = its length is not checked
+  bool over_budget = false;  // its key may use no node that costs money
   bool operator==(const Ask&) const = default;
 };
 

@@ -2,7 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <optional>
+#include <utility>
+
+#include "firmware/valve/score.h"
 
 namespace sluice::valve {
 
@@ -14,7 +18,8 @@ constexpr int64_t kUnsaidOutputTokens = 4096;
 struct Choice {
   const NodeView* node = nullptr;
   Forecast forecast;
-  Money cost;
+  Score score;
+  Rank rank;          // of a cloud node
   bool late = false;  // in slow start and not this time
 };
 
@@ -24,30 +29,11 @@ struct Field {
   std::vector<Choice> clouds;  // usable, best first
   bool any_local = false;      // permitted, usable or not
   bool any_cloud = false;
-  bool full_cloud = false;  // one that is well but at its limit
+  bool full_cloud = false;           // one that is well but at its limit
+  Bar nearest = Bar::not_permitted;  // of those that are barred, the one that was nearest
+  bool over_budget = false;          // one was barred by the budget
+  Tokens context_max;                // the longest context that there was
 };
-
-bool is_usable(const NodeView& node) {
-  if (node.health == Health::down) return false;
-  if (node.health == Health::probing) return node.in_flight == 0;
-  return true;
-}
-
-// What runs at once in a cloud node is bounded by contract, not by speed: beyond it is no place.
-bool is_full(const NodeView& node) {
-  return node.place == Place::cloud && node.slots > 0 && node.in_flight >= node.slots;
-}
-
-Money cost_of(const NodeView& node, const Ask& ask, const Policy& policy) {
-  const Tokens out = ask.output_tokens_max.count > 0
-                         ? std::min(ask.output_tokens_max, policy.expected_output)
-                         : policy.expected_output;
-  const double carbon_kg = static_cast<double>(node.carbon_ug_per_token) *
-                           static_cast<double>(ask.prompt_tokens.count + out.count) / 1e9;
-  const double carbon_nano = carbon_kg * static_cast<double>(policy.carbon_price_nano_per_kg);
-  return {node.price_in_nano * ask.prompt_tokens.count + node.price_out_nano * out.count +
-          static_cast<int64_t>(carbon_nano)};
-}
 
 // What this node drew: the finalizer of SplitMix64 (Steele, Lea and Flood, 2014).
 uint64_t lot(const NodeView& node, Draw draw) {
@@ -57,10 +43,14 @@ uint64_t lot(const NodeView& node, Draw draw) {
   return z ^ (z >> 31);
 }
 
+// Uniform in [0, 1).
+double part(const NodeView& node, Draw draw) {
+  return static_cast<double>(lot(node, draw) >> 11) * 0x1p-53;
+}
+
 // A node in slow start takes `share` of what would be its own: the draw says whose turn it is.
 bool skips_turn(const NodeView& node, Draw draw) {
-  if (node.health != Health::slow_start) return false;
-  return static_cast<double>(lot(node, draw) >> 11) * 0x1p-53 > node.share;
+  return node.health == Health::slow_start && part(node, draw) > node.share;
 }
 
 bool fits(const Choice& choice) { return choice.forecast.level <= 1 && !choice.late; }
@@ -75,21 +65,48 @@ std::optional<bool> goes_before(const Choice& a, const Choice& b) {
   return std::nullopt;
 }
 
+// The least score first, of those that keep the level.
+void order_clouds(std::vector<Choice>& clouds, Draw draw) {
+  Money least{std::numeric_limits<int64_t>::max()};
+  for (const Choice& choice : clouds) {
+    if (fits(choice)) least = std::min(least, choice.score.total());
+  }
+  for (Choice& choice : clouds) {
+    choice.rank =
+        rank_of(*choice.node, choice.score.total(), least, part(*choice.node, {~draw.value}));
+  }
+  std::sort(clouds.begin(), clouds.end(), [](const Choice& a, const Choice& b) {
+    if (const auto before = goes_before(a, b)) return *before;
+    if (!fits(a) && a.forecast.level != b.forecast.level)
+      return a.forecast.level < b.forecast.level;
+    if (a.rank < b.rank || b.rank < a.rank) return a.rank < b.rank;
+    return a.node->id < b.node->id;
+  });
+}
+
+void note_bar(Field& field, const NodeView& node, Bar bar) {
+  if (bar > field.nearest) field.nearest = bar;
+  if (bar == Bar::too_long) field.context_max = std::max(field.context_max, node.context_max);
+  if (bar == Bar::over_budget) field.over_budget = true;
+  if (bar == Bar::full) field.full_cloud = true;
+  if (bar == Bar::down || bar == Bar::full || bar == Bar::none) {
+    (node.place == Place::local ? field.any_local : field.any_cloud) = true;
+  }
+}
+
 Field survey(const Ask& ask, const View& view, const Policy& policy, Draw draw) {
   Field field;
+  const Tokens needed = context_needed(ask, view);
   for (const NodeView& node : view.nodes) {
-    if (!ask.may_use.has(node.id)) continue;
-    const bool local = node.place == Place::local;
-    if (!local && ask.stays_home) continue;  // whatever may_use says
-    (local ? field.any_local : field.any_cloud) = true;
-    if (!is_usable(node)) continue;
-    if (is_full(node)) {
-      field.full_cloud = true;
-      continue;
-    }
-    Choice choice{&node, forecast(node, ask, policy, view.now), cost_of(node, ask, policy),
-                  !local && skips_turn(node, draw)};
-    (local ? field.locals : field.clouds).push_back(choice);
+    const Bar bar = bar_of(node, ask, needed);
+    note_bar(field, node, bar);
+    if (bar != Bar::none) continue;
+    Choice choice;
+    choice.node = &node;
+    choice.forecast = forecast(node, ask, policy, view.now);
+    choice.score = score(node, ask, choice.forecast, policy);
+    choice.late = node.place == Place::cloud && skips_turn(node, draw);
+    (node.place == Place::local ? field.locals : field.clouds).push_back(choice);
   }
   std::sort(field.locals.begin(), field.locals.end(), [](const Choice& a, const Choice& b) {
     if (const auto before = goes_before(a, b)) return *before;
@@ -99,13 +116,7 @@ Field survey(const Ask& ask, const View& view, const Policy& policy, Draw draw) 
     if (a_running != b_running) return a_running < b_running;  // alike while the curve is flat
     return a.node->id < b.node->id;
   });
-  std::sort(field.clouds.begin(), field.clouds.end(), [&](const Choice& a, const Choice& b) {
-    if (const auto before = goes_before(a, b)) return *before;
-    if (!fits(a) && a.forecast.level != b.forecast.level)
-      return a.forecast.level < b.forecast.level;
-    if (a.cost != b.cost) return a.cost < b.cost;
-    return lot(*a.node, draw) < lot(*b.node, draw);
-  });
+  order_clouds(field.clouds, draw);
   return field;
 }
 
@@ -149,7 +160,8 @@ void append(Plan& plan, const std::vector<Choice>& choices, const Ask& ask, cons
     if (std::any_of(plan.candidates.begin(), plan.candidates.end(), same)) continue;
     const Duration first_byte =
         std::min(first_byte_max(ask, choice.forecast, policy), ask.deadline - view.now);
-    plan.candidates.push_back({id, choice.node->place, first_byte, choice.forecast, choice.cost});
+    plan.candidates.push_back({id, choice.node->place, first_byte, choice.forecast,
+                               choice.score.price + choice.score.carbon, choice.score.total()});
   }
 }
 
@@ -193,6 +205,25 @@ Plan overflow(Plan plan, const Field& field, const Ask& ask, const View& view,
   return send(plan, reason, field.clouds, field.locals, ask, view, policy);
 }
 
+// No node may be asked at all: what the nearest of them lacked.
+Plan refuse(Plan plan, const Field& field) {
+  switch (field.nearest) {
+    case Bar::no_feature:
+      return end(plan, Verdict::refuse, Reason::no_feature);
+    case Bar::too_long:
+      plan.context_max = field.context_max;
+      return end(plan, Verdict::refuse, Reason::too_long);
+    case Bar::over_budget:
+      return end(plan, Verdict::refuse, Reason::over_budget);
+    case Bar::not_permitted:
+    case Bar::down:
+    case Bar::full:
+    case Bar::none:
+      break;
+  }
+  return end(plan, Verdict::refuse, Reason::not_permitted);
+}
+
 Plan stay(Plan plan, const Field& field, const Ask& ask, const View& view, const Policy& policy) {
   if (!field.any_local) {
     if (!policy.overflow) return end(plan, Verdict::refuse, Reason::closed_no_local);
@@ -200,7 +231,8 @@ Plan stay(Plan plan, const Field& field, const Ask& ask, const View& view, const
     return end(plan, policy.hold ? Verdict::hold : Verdict::refuse, why);
   }
   if (field.locals.empty()) {
-    const Reason reason = ask.stays_home                        ? Reason::down_stays_home
+    const Reason reason = field.over_budget                     ? Reason::budget_stays_home
+                          : ask.stays_home                      ? Reason::down_stays_home
                           : field.any_cloud && !policy.overflow ? Reason::down_overflow_off
                                                                 : Reason::down_no_cloud;
     return end(plan, policy.hold ? Verdict::hold : Verdict::refuse, reason);
@@ -213,7 +245,9 @@ Plan stay(Plan plan, const Field& field, const Ask& ask, const View& view, const
     return send(plan, Reason::last_resort, field.locals, {}, ask, view, policy);
   }
   Reason reason = Reason::full_no_cloud;
-  if (ask.stays_home) {
+  if (field.over_budget) {
+    reason = Reason::budget_stays_home;
+  } else if (ask.stays_home) {
     reason = Reason::full_stays_home;
   } else if (!policy.overflow && field.any_cloud) {
     reason = Reason::full_overflow_off;
@@ -229,7 +263,7 @@ Plan decide(const Ask& ask, const View& view, const Policy& policy, Draw draw) {
   if (view.now >= ask.deadline) return end(plan, Verdict::refuse, Reason::past_deadline);
   const Field field = survey(ask, view, policy, draw);
   if (!field.any_local && !field.any_cloud) {
-    return end(plan, Verdict::refuse, Reason::not_permitted);
+    return refuse(std::move(plan), field);
   }
   const bool cloud_can = policy.overflow && !field.clouds.empty();
   if (!field.locals.empty()) {

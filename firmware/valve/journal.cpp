@@ -29,6 +29,10 @@ void fields(V& v, Ask& ask) {
   v.field("deadline", ask.deadline);
   v.field("may_use", ask.may_use);
   v.field("home", ask.stays_home);
+  v.field("goal", ask.goal, kGoalLast);
+  v.field("needs", ask.needs);
+  v.field("context", ask.context);
+  v.field("over_budget", ask.over_budget);
 }
 
 template <class V>
@@ -60,6 +64,13 @@ void fields(V& v, NodeView& node) {
   v.field("price_in", node.price_in_nano);
   v.field("price_out", node.price_out_nano);
   v.field("carbon", node.carbon_ug_per_token);
+  v.field("price_cached", node.price_cached_nano);
+  v.field("context_max", node.context_max);
+  v.field("offers", node.offers);
+  v.field("failure_share", node.failure_share);
+  v.field("weight", node.weight);
+  v.field("matched", node.matched);
+  v.field("cached", node.cached);
 }
 
 template <class V>
@@ -82,6 +93,7 @@ void fields(V& v, Policy& policy) {
   v.field("carbon_price", policy.carbon_price_nano_per_kg);
   v.field("attempts_max", policy.attempts_max);
   v.field("first_byte_max", policy.first_byte_max);
+  v.field("waiting_price", policy.waiting_price_nano_per_s);
 }
 
 template <class V>
@@ -102,16 +114,18 @@ void fields(V& v, Candidate& candidate) {
   v.field("first_byte_max", candidate.first_byte_max);
   fields(v, candidate.forecast);
   v.field("cost", candidate.cost.nano);
+  v.field("score", candidate.score.nano);
 }
 
 template <class V>
 void fields(V& v, Plan& plan) {
   v.field("verdict", plan.verdict, Verdict::refuse);
-  v.field("reason", plan.reason, Reason::past_deadline);
+  v.field("reason", plan.reason, kReasonLast);
   v.list("candidates", plan.candidates, kNodesMax);
   v.field("overflowing", plan.overflowing);
   v.field("level", plan.level);
   v.field("line", plan.line);
+  v.field("context_max", plan.context_max);
 }
 
 // Scalars as whole numbers, where they are.
@@ -148,6 +162,7 @@ class Writer {
     number(value);
   }
   void field(std::string_view name, NodeSet value) { field(name, value.bits()); }
+  void field(std::string_view name, FeatureSet value) { field(name, value.bits()); }
   void field(std::string_view name, NodeId node) { field(name, static_cast<int>(node.index)); }
   void field(std::string_view name, const std::string& text) {
     begin(name);
@@ -239,6 +254,12 @@ class Reader {
     uint64_t bits = 0;
     field(name, bits);
     value = NodeSet::from_bits(bits);
+  }
+  void field(const char* name, FeatureSet& value) {
+    unsigned bits = 0;
+    field(name, bits);
+    if (bits > FeatureSet::all().bits()) return fail(name, "is out of range");
+    value = FeatureSet::from_bits(bits);
   }
   void field(const char* name, NodeId& value) {
     int index = 0;

@@ -40,14 +40,20 @@ enum class Reason {
   closed_no_local,    // refuse: only the cloud serves this model and the valve is closed
   not_permitted,      // refuse: this key or data may use none of the nodes
   past_deadline,      // refuse: too late for a first byte
+  too_long,           // refuse: longer than the context of every node that may serve it
+  no_feature,         // refuse: no node that may serve it offers what it needs
+  over_budget,        // refuse: only nodes that cost money serve it, and the budget is used up
+  budget_stays_home,  // hold: the budget for nodes that cost is used up, and local cannot take it
 };
+inline constexpr Reason kReasonLast = Reason::budget_stays_home;
 
 struct Candidate {
   NodeId node;
   Place place = Place::local;
   Duration first_byte_max;
   Forecast forecast;
-  Money cost;  // estimated, box currency
+  Money cost;   // estimated, box currency
+  Money score;  // what the choice went by: score.h
   bool operator==(const Candidate&) const = default;
 };
 
@@ -58,6 +64,7 @@ struct Plan {
   bool overflowing = false;           // the valve's state after this decision
   double level = 0;                   // of the best local node, this request included
   int line = 0;                       // of that node; 0 = none or unknown
+  Tokens context_max;                 // too_long: the longest context that there was
   bool operator==(const Plan&) const = default;
 };
 

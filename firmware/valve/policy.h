@@ -19,6 +19,7 @@ struct Policy {
   int64_t carbon_price_nano_per_kg = 0;
   int attempts_max = 3;
   Duration first_byte_max = Duration::seconds(120);
+  int64_t waiting_price_nano_per_s = 1'000'000;  // what a second of waiting is worth (score.h)
   bool operator==(const Policy&) const = default;
 };
 

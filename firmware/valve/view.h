@@ -53,6 +53,13 @@ struct NodeView {
   int64_t price_in_nano = 0;        // box currency per token, in billionths
   int64_t price_out_nano = 0;
   int64_t carbon_ug_per_token = 0;
+  int64_t price_cached_nano = 0;          // of a prompt token that the node had cached
+  Tokens context_max;                     // prompt and answer; zero = not known
+  FeatureSet offers = FeatureSet::all();  // what is not known is believed
+  double failure_share = 0;               // of the attempts of late, 0..1
+  int weight = 1;                         // share among nodes that are alike; 0 = a spare
+  Tokens matched;                         // of this prompt, sent there before
+  Tokens cached;                          // of this prompt, expected in its prefix cache
   bool operator==(const NodeView&) const = default;
 };
 

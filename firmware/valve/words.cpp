@@ -46,6 +46,13 @@ std::string forecast_words(const Plan& plan, Language language) {
              : fmt::format("；预计首字时延 {} 毫秒，每字时延 {}", f.ttft.as_ms(), tpot_zh);
 }
 
+// The limit of a request that is too long.
+std::string limit_words(const Plan& plan, Language language) {
+  if (plan.context_max.count == 0) return "";
+  return language == Language::en ? fmt::format(" ({} tokens)", plan.context_max.count)
+                                  : fmt::format("（{} 个词元）", plan.context_max.count);
+}
+
 struct Words {
   const char* en;
   const char* zh;
@@ -106,6 +113,17 @@ Words words_of(Reason reason) {
       return {"this key or this data may use none of the nodes", "该密钥或该数据不可使用任何节点"};
     case Reason::past_deadline:
       return {"its deadline has passed", "已超过截止时间"};
+    case Reason::too_long:
+      return {"it is longer than the context of every node that may serve it",
+              "长度超过所有可用节点的上下文上限"};
+    case Reason::no_feature:
+      return {"no node that may serve it offers what it needs", "可用节点均不支持其所需的功能"};
+    case Reason::over_budget:
+      return {"the budget of its key is used up, and every node that serves it costs money",
+              "该密钥的预算已用完，而提供该模型的节点都要付费"};
+    case Reason::budget_stays_home:
+      return {"the budget of its key is used up, so it waits for a node that costs nothing",
+              "该密钥的预算已用完，只能等待免费的节点"};
   }
   return {"", ""};
 }
@@ -127,7 +145,8 @@ std::string explain(const View& view, const Plan& plan, Language language) {
                 : fmt::format("排队（前面有 {} 个）：{}{}。", view.held, words.zh,
                               water(plan, language));
     case Verdict::refuse:
-      return en ? fmt::format("Refused: {}.", words.en) : fmt::format("拒绝：{}。", words.zh);
+      return en ? fmt::format("Refused: {}{}.", words.en, limit_words(plan, language))
+                : fmt::format("拒绝：{}{}。", words.zh, limit_words(plan, language));
   }
   return "";
 }
@@ -190,6 +209,14 @@ const char* to_text(Reason reason) {
       return "not_permitted";
     case Reason::past_deadline:
       return "past_deadline";
+    case Reason::too_long:
+      return "too_long";
+    case Reason::no_feature:
+      return "no_feature";
+    case Reason::over_budget:
+      return "over_budget";
+    case Reason::budget_stays_home:
+      return "budget_stays_home";
   }
   return "";
 }
@@ -224,6 +251,36 @@ const char* to_text(Health health) {
       return "down";
     case Health::unknown:
       return "unknown";
+  }
+  return "";
+}
+
+const char* to_text(Goal goal) {
+  switch (goal) {
+    case Goal::cost:
+      return "cost";
+    case Goal::balanced:
+      return "balanced";
+    case Goal::fast:
+      return "fast";
+    case Goal::green:
+      return "green";
+    case Goal::home_first:
+      return "home-first";
+  }
+  return "";
+}
+
+const char* to_text(Feature feature) {
+  switch (feature) {
+    case Feature::tools:
+      return "tools";
+    case Feature::vision:
+      return "vision";
+    case Feature::audio:
+      return "audio";
+    case Feature::structured_output:
+      return "structured_output";
   }
   return "";
 }

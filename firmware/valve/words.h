@@ -16,6 +16,8 @@ const char* to_text(Bound bound);
 const char* to_text(Place place);
 const char* to_text(Health health);
 const char* to_text(Priority priority);
+const char* to_text(Goal goal);
+const char* to_text(Feature feature);
 
 // One sentence: what was decided, why, and the figures it rests on.
 std::string explain(const View& view, const Plan& plan, Language language);

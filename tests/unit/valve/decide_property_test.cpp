@@ -43,6 +43,11 @@ std::string fault_of(const Ask& ask, const View& view, const Policy& policy, con
     seen.add(candidate.node);
     if (candidate.place == Place::cloud && !policy.overflow) return "cloud, the valve is closed";
     if (candidate.place == Place::cloud && ask.stays_home) return "home-only data in the cloud";
+    if (ask.over_budget && node->price_out_nano > 0) return "costs beyond the budget";
+    if (!node->offers.covers(ask.needs)) return "cannot do what it needs";
+    const Tokens least = ask.context - Tokens{ask.prompt_tokens.count / 2};
+    const bool limited = ask.context.count > 0 && node->context_max.count > 0;
+    if (limited && least > node->context_max) return "longer than its context";
     if (candidate.first_byte_max.as_us() <= 0) return "no time for a first byte";
     if (ask.stream && candidate.first_byte_max > policy.first_byte_max) return "too much time";
     if (view.now + candidate.first_byte_max > ask.deadline) return "beyond the deadline";

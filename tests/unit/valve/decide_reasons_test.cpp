@@ -112,6 +112,22 @@ const std::vector<Line>& others() {
        }},
       {Reason::not_permitted, Verdict::refuse, -1, [](Story& s) { s.ask.may_use = {}; }},
       {Reason::past_deadline, Verdict::refuse, -1, [](Story& s) { s.ask.deadline = s.view.now; }},
+      {Reason::too_long, Verdict::refuse, -1,
+       [](Story& s) {
+         s.ask.context = {9000};
+         s.local().context_max = s.cloud().context_max = {8192};
+       }},
+      {Reason::no_feature, Verdict::refuse, -1,
+       [](Story& s) {
+         s.ask.needs.add(Feature::vision);
+         s.local().offers = s.cloud().offers = FeatureSet();
+       }},
+      {Reason::over_budget, Verdict::refuse, -1,
+       [](Story& s) {
+         s.ask.over_budget = true;
+         s.forget(0);
+       }},
+      {Reason::budget_stays_home, Verdict::hold, -1, [](Story& s) { s.ask.over_budget = true; }},
   };
   return lines;
 }
@@ -136,7 +152,7 @@ TEST_CASE("decide: every reason has its story") {
     CHECK((plan.candidates.empty() ? -1 : plan.candidates[0].node.index) == line.first);
     told.insert(plan.reason);
   }
-  CHECK(told.size() == static_cast<size_t>(Reason::past_deadline) + 1);
+  CHECK(told.size() == static_cast<size_t>(kReasonLast) + 1);
 }
 
 TEST_CASE("decide: without a queue nothing is held") {

@@ -120,6 +120,13 @@ inline NodeView random_node(Dice& dice, uint8_t index) {
   node.price_in_nano = dice.upto(4) * 1000;
   node.price_out_nano = dice.upto(4) * 4000;
   node.carbon_ug_per_token = dice.upto(5) * 100;
+  node.price_cached_nano = dice.upto(2) * 500;
+  node.context_max = {dice.one_in(2) ? 0 : 4096 << dice.small(3)};
+  if (dice.one_in(4)) node.offers = FeatureSet::from_bits(static_cast<unsigned>(dice.small(15)));
+  node.failure_share = dice.one_in(2) ? 0 : dice.part();
+  node.weight = dice.one_in(2) ? 1 : dice.small(5);
+  node.matched = {dice.one_in(2) ? 0 : dice.upto(20000)};
+  node.cached = {dice.upto(node.matched.count)};
   return node;
 }
 
@@ -146,6 +153,10 @@ inline Ask random_ask(Dice& dice, const View& view) {
   ask.arrived = kNow - Duration::us(dice.upto(5'000'000));
   ask.deadline = kNow + Duration::us(dice.upto(30'000'000) - 500'000);
   ask.stays_home = dice.one_in(3);
+  ask.goal = static_cast<Goal>(dice.small(static_cast<int>(kGoalLast)));
+  if (dice.one_in(4)) ask.needs = FeatureSet::from_bits(static_cast<unsigned>(dice.small(15)));
+  if (dice.one_in(2)) ask.context = ask.prompt_tokens + ask.output_tokens_max;
+  ask.over_budget = dice.one_in(8);
   for (const NodeView& node : view.nodes) {
     const bool leaves = ask.stays_home && node.place == Place::cloud;
     if (leaves || dice.one_in(6)) ask.may_use.remove(node.id);
@@ -165,6 +176,7 @@ inline Policy random_policy(Dice& dice) {
   policy.carbon_price_nano_per_kg = dice.upto(3) * 100'000'000'000;
   policy.attempts_max = dice.small(4);
   policy.first_byte_max = Duration::ms(1 + dice.upto(120000));
+  policy.waiting_price_nano_per_s = dice.upto(3) * 500'000;
   return policy;
 }
 

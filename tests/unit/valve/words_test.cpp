@@ -38,7 +38,7 @@ std::set<std::string> names_up_to(E last) {
 TEST_CASE("words: every reason has a sentence of its own in both languages") {
   std::set<std::string> english;
   std::set<std::string> chinese;
-  const int last = static_cast<int>(Reason::past_deadline);
+  const int last = static_cast<int>(kReasonLast);
   for (int i = 0; i <= last; ++i) {
     Plan plan;
     plan.verdict = Verdict::refuse;
@@ -60,11 +60,13 @@ TEST_CASE("words: every reason has a sentence of its own in both languages") {
 
 TEST_CASE("words: the names of all enumerators differ") {
   CHECK(names_up_to(Verdict::refuse).count("hold") == 1);
-  CHECK(names_up_to(Reason::past_deadline).count("local_draining") == 1);
+  CHECK(names_up_to(kReasonLast).count("local_draining") == 1);
   CHECK(names_up_to(Bound::ttft).count("untried") == 1);
   CHECK(names_up_to(Place::cloud).count("local") == 1);
   CHECK(names_up_to(Health::unknown).count("slow_start") == 1);
   CHECK(names_up_to(Priority::high).count("low") == 1);
+  CHECK(names_up_to(kGoalLast).count("home-first") == 1);
+  CHECK(names_up_to(Feature::structured_output).size() == static_cast<size_t>(kFeatureCount));
 }
 
 TEST_CASE("words: an overflow names the node and the figures") {
