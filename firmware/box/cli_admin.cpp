@@ -64,7 +64,9 @@ Result<identity::KeySpec> spec_of(const KeyOptions& options) {
                          {"priority", options.priority},
                          {"data_class", options.data_class},
                          {"deadline_ms", options.deadline_ms},
-                         {"service_level", options.service_level}}));
+                         {"service_level", options.service_level},
+                         {"goal", options.goal},
+                         {"budget_per_month", options.budget_per_month}}));
 }
 
 bool has_service_level(const LoadedSettings& loaded, const std::string& name) {

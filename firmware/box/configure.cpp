@@ -24,6 +24,44 @@ double rate_of(const settings::NodeSettings& node, const settings::Settings& set
   return settings.live.exchange_rates.at(currency);  // loading has seen that it is there
 }
 
+valve::Goal to_valve(settings::Goal goal) {
+  switch (goal) {
+    case settings::Goal::cost:
+      return valve::Goal::cost;
+    case settings::Goal::balanced:
+      return valve::Goal::balanced;
+    case settings::Goal::fast:
+      return valve::Goal::fast;
+    case settings::Goal::green:
+      return valve::Goal::green;
+    case settings::Goal::home_first:
+      return valve::Goal::home_first;
+  }
+  return valve::Goal::balanced;
+}
+
+valve::FeatureSet to_valve(const std::vector<settings::Capability>& capabilities) {
+  if (capabilities.empty()) return valve::FeatureSet::all();
+  valve::FeatureSet offers;
+  for (const settings::Capability capability : capabilities) {
+    switch (capability) {
+      case settings::Capability::tools:
+        offers.add(valve::Feature::tools);
+        break;
+      case settings::Capability::vision:
+        offers.add(valve::Feature::vision);
+        break;
+      case settings::Capability::audio:
+        offers.add(valve::Feature::audio);
+        break;
+      case settings::Capability::structured_output:
+        offers.add(valve::Feature::structured_output);
+        break;
+    }
+  }
+  return offers;
+}
+
 }  // namespace
 
 valve::Policy valve_policy(const settings::Settings& settings) {
@@ -39,6 +77,7 @@ valve::Policy valve_policy(const settings::Settings& settings) {
   policy.carbon_price_nano_per_kg = from.carbon_price_per_kg.nano;
   policy.attempts_max = static_cast<int>(from.attempts_max);
   policy.first_byte_max = from.first_byte_max;
+  policy.waiting_price_nano_per_s = from.waiting_price_per_s.nano;
   return policy;
 }
 
@@ -50,6 +89,8 @@ proxy::ProxyPolicy proxy_policy(const settings::Settings& settings) {
     policy.admission.levels[level.name] = {level.ttft, level.tpot};
   }
   policy.admission.deadline = live.limits.request_max;
+  policy.admission.goal = to_valve(live.valve.goal);
+  policy.budget_per_month = live.metering.budget_per_month;
   policy.valve = valve_policy(settings);
   policy.request_max = live.limits.request_max;
   policy.stream_idle_max = live.limits.stream_idle_max;
@@ -128,6 +169,9 @@ sense::NodeProfile node_profile(const settings::NodeSettings& node,
   profile.price_cached_nano = nano_per_token(node.price.cached_per_million, rate);
   // A gram per million tokens is a microgram per token.
   profile.carbon_ug_per_token = std::llround(node.carbon_g_per_million_tokens);
+  profile.context_max.count = node.context_tokens_max;
+  profile.offers = to_valve(node.capabilities);
+  profile.weight = static_cast<int>(node.weight);
   return profile;
 }
 

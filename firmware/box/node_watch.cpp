@@ -1,5 +1,7 @@
 #include "firmware/box/node_watch.h"
 
+#include <algorithm>
+
 namespace sluice::box {
 
 NodeWatch::NodeWatch(std::string node, sense::Senses& senses, proxy::WaitingRoom& room,
@@ -27,9 +29,12 @@ void NodeWatch::on_reading(const sense::EngineReading& reading) {
   room_.poke();
 }
 
-void NodeWatch::on_models(std::vector<std::string> names, std::optional<int64_t>) {
+void NodeWatch::on_models(std::vector<std::string> names, std::optional<int64_t> max_model_len) {
   key_refused_ = false;
-  if (sense::NodeState* state = node()) state->models(std::move(names));
+  sense::NodeState* state = node();
+  if (state == nullptr) return;
+  state->models(std::move(names));
+  state->context({std::max<int64_t>(0, max_model_len.value_or(0))});
 }
 
 void NodeWatch::on_slots(int slots) {

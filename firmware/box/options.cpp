@@ -31,6 +31,10 @@ void add_key_commands(CLI::App& app, Options& options) {
                   "open, internal or home-only (never leaves the site)");
   add->add_option("--deadline-ms", o.deadline_ms, "for the first byte; 0 = the box's");
   add->add_option("--service-level", o.service_level, "one of service_levels in the settings");
+  add->add_option("--goal", o.goal,
+                  "cost, balanced, fast, green or home-first; default: the setting valve.goal");
+  add->add_option("--budget", o.budget_per_month,
+                  "for nodes that cost money, a month, in the box's currency; 0 = no limit");
   CLI::App* list =
       add_command(*key, options, "list", "all keys, without secrets", Command::key_list);
   list->add_flag("--json", options.json, "as JSON");

@@ -30,6 +30,8 @@ struct KeyOptions {
   std::string data_class = "internal";
   int64_t deadline_ms = 0;
   std::string service_level = "default";
+  std::string goal;  // empty: the box's
+  double budget_per_month = 0;
 };
 
 struct UsageOptions {

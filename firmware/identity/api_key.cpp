@@ -28,6 +28,22 @@ const char* to_text(DataClass data_class) {
   return "unknown";
 }
 
+const char* to_text(KeyGoal goal) {
+  switch (goal) {
+    case KeyGoal::cost:
+      return "cost";
+    case KeyGoal::balanced:
+      return "balanced";
+    case KeyGoal::fast:
+      return "fast";
+    case KeyGoal::green:
+      return "green";
+    case KeyGoal::home_first:
+      return "home-first";
+  }
+  return "unknown";
+}
+
 std::optional<KeyPriority> priority_from_text(std::string_view text) {
   for (KeyPriority priority : {KeyPriority::low, KeyPriority::normal, KeyPriority::high}) {
     if (text == to_text(priority)) return priority;
@@ -38,6 +54,14 @@ std::optional<KeyPriority> priority_from_text(std::string_view text) {
 std::optional<DataClass> data_class_from_text(std::string_view text) {
   for (DataClass one : {DataClass::open, DataClass::internal, DataClass::home_only}) {
     if (text == to_text(one)) return one;
+  }
+  return std::nullopt;
+}
+
+std::optional<KeyGoal> goal_from_text(std::string_view text) {
+  for (KeyGoal goal :
+       {KeyGoal::cost, KeyGoal::balanced, KeyGoal::fast, KeyGoal::green, KeyGoal::home_first}) {
+    if (text == to_text(goal)) return goal;
   }
   return std::nullopt;
 }

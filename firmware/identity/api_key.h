@@ -10,16 +10,22 @@
 
 #include "firmware/base/result.h"
 #include "firmware/base/time.h"
+#include "firmware/base/units.h"
 
 namespace sluice::identity {
 
 enum class KeyPriority { low, normal, high };
 enum class DataClass { open, internal, home_only };  // rising strictness
 
+// What is wanted of the choice among nodes; the valve's score.h weighs them.
+enum class KeyGoal { cost, balanced, fast, green, home_first };
+
 const char* to_text(KeyPriority priority);  // "low" ...
 const char* to_text(DataClass data_class);  // "open", "internal", "home-only"
+const char* to_text(KeyGoal goal);          // "cost", "balanced", "fast", "green", "home-first"
 std::optional<KeyPriority> priority_from_text(std::string_view text);
 std::optional<DataClass> data_class_from_text(std::string_view text);
+std::optional<KeyGoal> goal_from_text(std::string_view text);
 
 struct ApiKey {
   std::string id;                   // short, unique, safe to show: "k1f3a9c2"
@@ -33,6 +39,8 @@ struct ApiKey {
   DataClass data_class = DataClass::internal;
   Duration deadline;  // for the first byte; zero = the box's
   std::string service_level = "default";
+  std::optional<KeyGoal> goal;  // none: the box's
+  Money budget;                 // box currency, for a month (UTC); zero = no limit
   Date created;
   bool revoked = false;  // stays in the list, for those who read old usage
   Date revoked_at;

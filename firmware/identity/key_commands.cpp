@@ -13,6 +13,8 @@ namespace sluice::identity {
 
 namespace {
 
+constexpr const char* kGoalWords = "cost, balanced, fast, green or home-first";
+
 Error refused(std::string text) { return {ErrorKind::refused, "identity", std::move(text)}; }
 
 bool is_line(std::string_view text, size_t size_max) {
@@ -58,6 +60,10 @@ Result<void> check_key_spec(const KeySpec& spec) {
     return refused(
         fmt::format("\"deadline_ms\" must be from 0 (the box's own) to {}", kKeyDeadlineMsMax));
   }
+  if (!in_range(spec.budget.nano, kKeyBudgetMax.nano)) {
+    return refused(
+        fmt::format("\"budget_per_month\" must be from 0 (no limit) to {}", kKeyBudgetMax.units()));
+  }
   if (!is_line(spec.service_level, kKeyNameMax)) {
     return refused("\"service_level\" must be the name of a service level");
   }
@@ -78,6 +84,8 @@ Result<KeySpec> parse_key_spec(const ports::JsonValue& json) {
   fields.word("data_class", data_class_from_text, "open, internal or home-only", &spec.data_class);
   fields.whole("deadline_ms", 0, kKeyDeadlineMsMax, &deadline_ms);
   fields.text("service_level", &spec.service_level);
+  fields.word("goal", goal_from_text, kGoalWords, &spec.goal);
+  fields.amount("budget_per_month", kKeyBudgetMax, &spec.budget);
   if (Result<void> read = fields.finish(); !read) return read.error();
   spec.concurrency = static_cast<int>(concurrency);
   spec.deadline = Duration::ms(deadline_ms);
@@ -99,6 +107,8 @@ ports::JsonValue key_as_json(const ApiKey& key) {
       {"data_class", to_text(key.data_class)},
       {"deadline_ms", key.deadline.as_ms()},
       {"service_level", key.service_level},
+      {"goal", key.goal ? ports::JsonValue(to_text(*key.goal)) : ports::JsonValue()},
+      {"budget_per_month", key.budget.units()},
       {"created", to_rfc3339(key.created.as_us())},
       {"revoked", key.revoked},
   });

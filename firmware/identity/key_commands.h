@@ -1,6 +1,7 @@
 // What a person may do with API keys, on the page and the command line.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,7 @@ inline constexpr size_t kKeyModelsMax = 64;  // of one key
 inline constexpr size_t kKeyModelNameMax = 256;
 inline constexpr int64_t kKeyRateMax = 1'000'000'000'000;
 inline constexpr int64_t kKeyConcurrencyMax = 1'000'000;
+inline constexpr Money kKeyBudgetMax{1'000'000'000'000'000'000};  // 1e9 units
 inline constexpr int64_t kKeyDeadlineMsMax = 24 * 3600 * 1000;
 
 // A key as it is wished for: the fields of ApiKey of the same names.
@@ -29,6 +31,8 @@ struct KeySpec {
   DataClass data_class = DataClass::internal;
   Duration deadline;
   std::string service_level = "default";
+  std::optional<KeyGoal> goal;
+  Money budget;
 };
 
 struct NewKey {
@@ -46,7 +50,8 @@ class KeyCommands {
   virtual std::vector<ApiKey> list() const = 0;                    // in the order of making
 };
 
-// An object with the members of KeySpec; deadline as "deadline_ms"; only "name" is needed.
+// An object with the members of KeySpec; deadline as "deadline_ms",
+// budget as "budget_per_month"; only "name" is needed.
 // Errors: refused, with the member and what to write.
 Result<KeySpec> parse_key_spec(const ports::JsonValue& json);
 Result<void> check_key_spec(const KeySpec& spec);  // lengths and ranges; refused

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+
 namespace sluice::identity {
 
 namespace {
@@ -53,6 +55,17 @@ void JsonFields::whole(std::string_view name, int64_t min, int64_t max, int64_t*
     return fail(name, fmt::format("a whole number from {} to {}", min, max));
   }
   *out = *found;
+}
+
+void JsonFields::amount(std::string_view name, Money max, Money* out) {
+  const ports::JsonValue* value = member(name);
+  if (value == nullptr) return;
+  const bool is_number = value->as_integer() != nullptr || value->as_double() != nullptr;
+  const double units = object_.number(name, -1);
+  if (!is_number || !(units >= 0 && units <= max.units())) {
+    return fail(name, fmt::format("an amount from 0 to {}", max.units()));
+  }
+  *out = {std::llround(units * 1e9)};
 }
 
 void JsonFields::flag(std::string_view name, bool* out) {

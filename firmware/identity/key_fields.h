@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "firmware/base/result.h"
+#include "firmware/base/units.h"
 #include "firmware/ports/json.h"
 
 namespace sluice::identity {
@@ -22,6 +23,8 @@ class JsonFields {
   void text(std::string_view name, std::string* out);
   void texts(std::string_view name, size_t count_max, std::vector<std::string>* out);
   void whole(std::string_view name, int64_t min, int64_t max, int64_t* out);
+  // An amount of money: in units, with a fraction.
+  void amount(std::string_view name, Money max, Money* out);
   void flag(std::string_view name, bool* out);
   template <class Word, class FromText>
   void word(std::string_view name, FromText from_text, const char* choices, Word* out);

@@ -45,6 +45,8 @@ ports::JsonValue to_member(const ApiKey& key) {
       {"created_us", key.created.as_us()},
       {"revoked", key.revoked},
   });
+  if (key.goal) json.add("goal", to_text(*key.goal));
+  if (key.budget.nano > 0) json.add("budget_nano", key.budget.nano);
   if (key.revoked) json.add("revoked_us", key.revoked_at.as_us());
   return json;
 }
@@ -67,6 +69,8 @@ Result<ApiKey> read_member(const ports::JsonValue& json) {
   fields.word("data_class", data_class_from_text, "open, internal or home-only", &key.data_class);
   fields.whole("deadline_ms", 0, kKeyDeadlineMsMax, &deadline_ms);
   fields.text("service_level", &key.service_level);
+  fields.word("goal", goal_from_text, "one that is known", &key.goal);
+  fields.whole("budget_nano", 0, kKeyBudgetMax.nano, &key.budget.nano);
   fields.whole("created_us", 0, kDateMax, &created_us);
   fields.flag("revoked", &key.revoked);
   fields.whole("revoked_us", 0, kDateMax, &revoked_us);

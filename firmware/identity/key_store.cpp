@@ -27,6 +27,8 @@ ApiKey key_from(const KeySpec& spec) {
   key.data_class = spec.data_class;
   key.deadline = spec.deadline;
   key.service_level = spec.service_level;
+  key.goal = spec.goal;
+  key.budget = spec.budget;
   return key;
 }
 

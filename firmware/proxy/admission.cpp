@@ -42,6 +42,22 @@ valve::Priority to_valve(identity::KeyPriority priority) {
   return valve::Priority::normal;
 }
 
+valve::Goal to_valve(identity::KeyGoal goal) {
+  switch (goal) {
+    case identity::KeyGoal::cost:
+      return valve::Goal::cost;
+    case identity::KeyGoal::balanced:
+      return valve::Goal::balanced;
+    case identity::KeyGoal::fast:
+      return valve::Goal::fast;
+    case identity::KeyGoal::green:
+      return valve::Goal::green;
+    case identity::KeyGoal::home_first:
+      return valve::Goal::home_first;
+  }
+  return valve::Goal::balanced;
+}
+
 govern::DataClass to_govern(identity::DataClass data_class) {
   switch (data_class) {
     case identity::DataClass::open:
@@ -63,6 +79,8 @@ Tenant tenant_of(const identity::ApiKey& key, const AdmissionPolicy& policy) {
   tenant.priority = to_valve(key.priority);
   tenant.data_class = to_govern(key.data_class);
   tenant.deadline = key.deadline.is_zero() ? policy.deadline : key.deadline;
+  tenant.goal = key.goal ? to_valve(*key.goal) : policy.goal;
+  tenant.budget = key.budget;
   const auto level = policy.levels.find(key.service_level);
   tenant.level = (level == policy.levels.end() ? policy.levels.find("default") : level)->second;
   return tenant;
@@ -108,6 +126,7 @@ Admitted admit(const ports::HttpRequestHead& head, const identity::KeyView& keys
   Tenant tenant;
   tenant.deadline = policy.deadline;
   tenant.level = policy.levels.at("default");
+  tenant.goal = policy.goal;
   if (!secret.empty()) {
     const identity::ApiKey* key = keys.find(secret);
     if (key != nullptr) {

@@ -21,6 +21,7 @@ struct AdmissionPolicy {
   bool require_key = true;
   std::map<std::string, valve::ServiceLevel> levels;  // has "default"
   Duration deadline = Duration::seconds(600);         // for the first byte, where the key has none
+  valve::Goal goal = valve::Goal::balanced;           // where the key has none
 };
 
 // Who asks, for the life of the request. Header fields may tighten it, never loosen it:
@@ -35,6 +36,8 @@ struct Tenant {
   govern::DataClass data_class = govern::DataClass::internal;
   Duration deadline;
   valve::ServiceLevel level;
+  valve::Goal goal = valve::Goal::balanced;
+  Money budget;  // for a month; zero = no limit
 
   bool may_use_model(std::string_view model) const;
 };

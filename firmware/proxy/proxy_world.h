@@ -39,6 +39,7 @@ struct ProxyPolicy {
   Duration connect_max = Duration::seconds(5);
   Duration queue_wait_max = Duration::seconds(60);
   Duration keepalive_comment = Duration::seconds(15);  // zero: off
+  Money budget_per_month;                              // of all keys; zero = no limit
 };
 
 // How to reach a node and what may go there.

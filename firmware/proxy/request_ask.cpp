@@ -103,6 +103,7 @@ std::variant<valve::Ask, ApiError> make_ask(const ProxyWorld& world, const Tenan
   ask.level = tenant.level;
   ask.arrived = request.arrived;
   ask.deadline = request.arrived + tenant.deadline;
+  ask.goal = tenant.goal;
   ask.stays_home = tenant.data_class == govern::DataClass::home_only;
   bool permitted = false;
   for (const auto& [node, access] : world.nodes) {

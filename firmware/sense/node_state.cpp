@@ -152,6 +152,10 @@ void NodeState::end(uint64_t id, const FlightResult& result, Instant now) {
     case FlightEnd::cancelled:
       break;
   }
+  if (result.end != FlightEnd::cancelled) {
+    const bool well = result.end == FlightEnd::served || result.end == FlightEnd::client_fault;
+    failures_.add(!well, now);
+  }
   leave_backlog(open);
   const auto promise = promises_.find(open.flight.tpot_max);
   if (--promise->second == 0) promises_.erase(promise);
@@ -236,6 +240,11 @@ valve::NodeView NodeState::view(Instant now) const {
   view.price_in_nano = profile_.price_in_nano;
   view.price_out_nano = profile_.price_out_nano;
   view.carbon_ug_per_token = profile_.carbon_ug_per_token;
+  view.price_cached_nano = profile_.price_cached_nano;
+  view.context_max = profile_.context_max.count > 0 ? profile_.context_max : listed_context_;
+  view.offers = profile_.offers;
+  view.failure_share = failures_.share(now);
+  view.weight = profile_.weight;
   return view;
 }
 

@@ -15,6 +15,7 @@
 #include "firmware/base/units.h"
 #include "firmware/sense/breaker.h"
 #include "firmware/sense/engine_reading.h"
+#include "firmware/sense/failure_share.h"
 #include "firmware/sense/tpot_curve.h"
 #include "firmware/sense/ttft_fit.h"
 #include "firmware/sense/window.h"
@@ -43,6 +44,9 @@ struct NodeProfile {
   int64_t price_out_nano = 0;
   int64_t price_cached_nano = 0;
   int64_t carbon_ug_per_token = 0;
+  Tokens context_max;  // zero: what the node says
+  valve::FeatureSet offers = valve::FeatureSet::all();
+  int weight = 1;
 };
 
 struct SenseTimes {
@@ -95,6 +99,7 @@ class NodeState {
   void health(bool alive, std::string_view why, Instant now);
   void models(std::vector<std::string> names) { listed_models_ = std::move(names); }
   void slots(int slots) { engine_slots_ = slots; }
+  void context(Tokens most) { listed_context_ = most; }  // zero: it does not say
   void learn(Instant now);  // refreshes what view() copies; a few times a second
 
   valve::NodeView view(Instant now) const;
@@ -136,6 +141,7 @@ class NodeState {
   TtftFit fit_;
   Window ttfts_;
   Window tpots_;
+  FailureShare failures_;
   Duration residence_;
   std::map<uint64_t, Open> flights_;
   std::deque<Instant> sent_lately_;   // the last requests_per_minute, if there is such a limit
@@ -155,6 +161,7 @@ class NodeState {
   int engine_slots_ = 0;
   bool looks_dead_ = false;  // said the last probe
   std::vector<std::string> listed_models_;
+  Tokens listed_context_;
 
   std::vector<valve::TpotPoint> points_;  // as of the last learn()
   double us_per_token_ = 0;

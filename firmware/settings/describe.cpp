@@ -160,6 +160,11 @@ void describe(Settings& settings, Visitor& v) {
       {"journal_bytes_max", kFixed, "Largest file of the journal ahead of the ledger; disk space.",
        "账本前置日志单个文件的上限；占用磁盘。"},
       bytes(live.metering.journal_max, 1048576, 268435456));
+  v.field({"budget_per_month", kLive,
+           "What all keys together may spend in a month (UTC), in box currency; then nothing goes "
+           "to nodes that cost money. 0 = no limit.",
+           "所有密钥每月（UTC）可花费的总额（设备货币）；用完后不再使用收费节点。0 = 不限。"},
+          money(live.metering.budget_per_month, 1e9));
   v.leave();
   v.enter(
       {"decisions", kLive, "The record of why each request went where.", "每次决策原因的记录。"});

@@ -104,6 +104,19 @@ void describe_node(NodeSettings& node, Visitor& v) {
            "unbounded for cloud.",
            "测量之前认为安全的并发数；0 = 本地用 valve 的值，云端不限。"},
           whole(node.untried_concurrency, 0, 4096));
+  v.field({"context_tokens_max", kLive,
+           "Longest prompt and answer together; 0 = what the node says, if it says anything.",
+           "提示与回答的总长上限；0 = 以节点自报为准（若有）。"},
+          whole(node.context_tokens_max, 0, 100000000));
+  v.field({"capabilities", kLive,
+           "What it can do; empty = everything. A request that needs more does not go there.",
+           "该节点支持的功能；空 = 全部。需要更多功能的请求不会送往此处。"},
+          choices(node.capabilities, true));
+  v.field(
+      {"weight", kLive,
+       "Its share among nodes that are alike in price and speed; 0 = only if there is no other.",
+       "在价格与速度相当的节点之间所占的份额；0 = 仅在没有其他节点时使用。"},
+      whole(node.weight, 0, 1000));
   v.field({"ca_file", kLive, "Certificate authorities to trust for it; without it the system's.",
            "信任的证书颁发机构文件；不写则用系统的。"},
           text(node.ca_file, kPathRule));

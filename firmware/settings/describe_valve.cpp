@@ -60,6 +60,16 @@ void describe_valve(ValveSettings& valve, Visitor& v) {
   v.field({"first_byte_ms_max", kLive, "Longest wait for the first byte of an answer.",
            "等待回答首字节的最长时间。"},
           milliseconds(valve.first_byte_max, 100, kHourMs));
+  v.field({"goal", kLive,
+           "What the choice among nodes goes by, for keys that name no goal of their own: cost, "
+           "balanced, fast, green (carbon) or home-first.",
+           "在节点之间选择的依据，用于未指定目标的密钥：费用、均衡、快速、低碳或本地优先。"},
+          choice(valve.goal));
+  v.field({"waiting_price_per_s", kLive,
+           "What a second of waiting is worth, in box currency; more = faster nodes win over "
+           "cheaper ones.",
+           "等待一秒的价值（设备货币）；越高越偏向快的节点而非便宜的节点。"},
+          money(valve.waiting_price_per_s, 1000000));
   v.leave();
 }
 

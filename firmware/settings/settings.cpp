@@ -24,6 +24,36 @@ const char* to_text(HalfClose half_close) {
   return half_close == HalfClose::keep ? "keep" : "leave";
 }
 
+const char* to_text(Goal goal) {
+  switch (goal) {
+    case Goal::cost:
+      return "cost";
+    case Goal::balanced:
+      return "balanced";
+    case Goal::fast:
+      return "fast";
+    case Goal::green:
+      return "green";
+    case Goal::home_first:
+      return "home-first";
+  }
+  return "";
+}
+
+const char* to_text(Capability capability) {
+  switch (capability) {
+    case Capability::tools:
+      return "tools";
+    case Capability::vision:
+      return "vision";
+    case Capability::audio:
+      return "audio";
+    case Capability::structured_output:
+      return "structured_output";
+  }
+  return "";
+}
+
 const char* to_text(NodeEndpoint endpoint) {
   switch (endpoint) {
     case NodeEndpoint::chat_completions:
@@ -87,6 +117,18 @@ std::span<const DataClass> all_of(DataClass) {
 
 std::span<const HalfClose> all_of(HalfClose) {
   static constexpr std::array kAll = {HalfClose::leave, HalfClose::keep};
+  return kAll;
+}
+
+std::span<const Goal> all_of(Goal) {
+  static constexpr std::array kAll = {Goal::cost, Goal::balanced, Goal::fast, Goal::green,
+                                      Goal::home_first};
+  return kAll;
+}
+
+std::span<const Capability> all_of(Capability) {
+  static constexpr std::array kAll = {Capability::tools, Capability::vision, Capability::audio,
+                                      Capability::structured_output};
   return kAll;
 }
 

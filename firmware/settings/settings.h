@@ -20,11 +20,13 @@
 
 namespace sluice::settings {
 
-enum class Mode { automatic, off };                  // "auto", "off"
-enum class Place { local, cloud };                   // "local", "cloud"
-enum class DataClass { open, internal, home_only };  // "open", "internal", "home-only"
-enum class HalfClose { leave, keep };                // "leave", "keep"
-enum class NodeEndpoint {                            // by its own name
+enum class Mode { automatic, off };                           // "auto", "off"
+enum class Place { local, cloud };                            // "local", "cloud"
+enum class DataClass { open, internal, home_only };           // "open", "internal", "home-only"
+enum class HalfClose { leave, keep };                         // "leave", "keep"
+enum class Goal { cost, balanced, fast, green, home_first };  // "home-first"
+enum class Capability { tools, vision, audio, structured_output };  // by its own name
+enum class NodeEndpoint {                                           // by its own name
   chat_completions,
   completions,
   embeddings,
@@ -44,6 +46,8 @@ const char* to_text(Mode mode);
 const char* to_text(Place place);
 const char* to_text(DataClass data_class);
 const char* to_text(HalfClose half_close);
+const char* to_text(Goal goal);
+const char* to_text(Capability capability);
 const char* to_text(NodeEndpoint endpoint);
 const char* to_text(LogLevel level);
 
@@ -52,6 +56,8 @@ std::span<const Mode> all_of(Mode);
 std::span<const Place> all_of(Place);
 std::span<const DataClass> all_of(DataClass);
 std::span<const HalfClose> all_of(HalfClose);
+std::span<const Goal> all_of(Goal);
+std::span<const Capability> all_of(Capability);
 std::span<const NodeEndpoint> all_of(NodeEndpoint);
 std::span<const LogLevel> all_of(LogLevel);
 
@@ -119,6 +125,8 @@ struct ValveSettings {
   Money carbon_price_per_kg;           // box currency; more: cleaner nodes win over cheaper ones
   int64_t attempts_max = 3;            // more: survives more faults, a failure takes longer
   Duration first_byte_max = Duration::ms(120000);  // longest wait for an answer's first byte
+  Goal goal = Goal::balanced;                      // what the choice among nodes goes by
+  Money waiting_price_per_s{1000000};  // box currency; more: faster nodes win over cheaper ones
   bool operator==(const ValveSettings&) const = default;
 };
 
@@ -175,6 +183,7 @@ struct LimitSettings {
 struct MeteringSettings {
   Duration commit = Duration::ms(200);  // shorter: ledger is fresher, more disk writes
   Bytes journal_max{67108864};          // disk
+  Money budget_per_month;               // for nodes that cost money, all keys; zero = no limit
   bool operator==(const MeteringSettings&) const = default;
 };
 
@@ -223,6 +232,9 @@ struct NodeSettings {
   int64_t concurrency_limit = 0;          // 0 = none
   int64_t requests_per_minute_limit = 0;  // 0 = none
   int64_t untried_concurrency = 0;        // 0 = the valve's for local, unbounded for cloud
+  int64_t context_tokens_max = 0;         // 0 = what the node says
+  std::vector<Capability> capabilities;   // what it can do; empty = believed to do all
+  int64_t weight = 1;                     // share among nodes that are alike; 0 = a spare
   std::string ca_file;                    // empty = the system's certificate authorities
   bool operator==(const NodeSettings&) const = default;
 };

@@ -25,13 +25,17 @@ TEST_CASE("key spec: a name is enough, the rest has its defaults") {
   CHECK(spec->data_class == DataClass::internal);
   CHECK(spec->priority == KeyPriority::normal);
   CHECK(spec->service_level == "default");
+  CHECK_FALSE(spec->goal.has_value());
+  CHECK(spec->budget.nano == 0);
 }
 
 TEST_CASE("key spec: every member is read") {
   const Result<KeySpec> spec = parse(
       "{\"name\":\"r\",\"models\":[\"a\",\"b\"],\"requests_per_minute\":60,"
       "\"tokens_per_minute\":1000,\"concurrency\":4,\"priority\":\"low\","
-      "\"data_class\":\"open\",\"deadline_ms\":2500,\"service_level\":\"gold\"}");
+      "\"data_class\":\"open\",\"deadline_ms\":2500,\"service_level\":\"gold\",\"goal\":\"home-"
+      "first\","
+      "\"budget_per_month\":12.5}");
   REQUIRE(spec.has_value());
   CHECK(spec->models == std::vector<std::string>{"a", "b"});
   CHECK(spec->requests_per_minute == 60);
@@ -41,6 +45,8 @@ TEST_CASE("key spec: every member is read") {
   CHECK(spec->data_class == DataClass::open);
   CHECK(spec->deadline == Duration::ms(2500));
   CHECK(spec->service_level == "gold");
+  CHECK(spec->goal == KeyGoal::home_first);
+  CHECK(spec->budget.nano == 12'500'000'000);
 }
 
 TEST_CASE("key spec: an error names the member and what to write") {
@@ -58,7 +64,7 @@ TEST_CASE("key spec: an error names the member and what to write") {
            {"{\"name\":\"k12345678\"}", "looks like the id"},
            {"{\"name\":\"slk-abc\"}", "begins like a secret"},
            {"{\"name\":\"a\",\"modells\":[]}",
-            "\"modells\" is not known here; known are concurrency"},
+            "\"modells\" is not known here; known are budget_per_month, concurrency"},
            {"{\"name\":\"a\",\"models\":[7]}", "\"models\" must be a list of at most 64 texts"},
            {"{\"name\":\"a\",\"models\":[\"\"]}", "\"models\" must be at most"},
            {"{\"name\":\"a\",\"concurrency\":1.5}", "\"concurrency\" must be a whole number"},
@@ -67,6 +73,10 @@ TEST_CASE("key spec: an error names the member and what to write") {
            {"{\"name\":\"a\",\"priority\":\"urgent\"}", "\"priority\" must be low, normal or high"},
            {"{\"name\":\"a\",\"data_class\":\"none\"}", "\"data_class\" must be open, internal or"},
            {"{\"name\":\"a\",\"deadline_ms\":86400001}", "\"deadline_ms\" must be"},
+           {"{\"name\":\"a\",\"goal\":\"cheap\"}",
+            "\"goal\" must be cost, balanced, fast, green or"},
+           {"{\"name\":\"a\",\"budget_per_month\":-1}", "must be an amount from 0 to 1000000000"},
+           {"{\"name\":\"a\",\"budget_per_month\":\"9\"}", "must be an amount from 0"},
            {"{\"name\":\"a\",\"service_level\":\"\"}", "\"service_level\" must be"}}) {
     const Result<KeySpec> spec = parse(row.json);
     CAPTURE(row.json);
@@ -115,6 +125,11 @@ TEST_CASE("api key: words go to text and back, and models are a list or all") {
   for (DataClass one : {DataClass::open, DataClass::internal, DataClass::home_only}) {
     CHECK(data_class_from_text(to_text(one)) == one);
   }
+  for (KeyGoal goal :
+       {KeyGoal::cost, KeyGoal::balanced, KeyGoal::fast, KeyGoal::green, KeyGoal::home_first}) {
+    CHECK(goal_from_text(to_text(goal)) == goal);
+  }
+  CHECK_FALSE(goal_from_text("home_first").has_value());
   CHECK_FALSE(priority_from_text("High").has_value());
   CHECK_FALSE(data_class_from_text("home_only").has_value());
   ApiKey key;

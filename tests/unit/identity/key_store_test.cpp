@@ -56,6 +56,8 @@ TEST_CASE("key store: everything about a key survives a restart") {
   spec.data_class = DataClass::home_only;
   spec.deadline = Duration::ms(1500);
   spec.service_level = "gold";
+  spec.goal = KeyGoal::green;
+  spec.budget = {7};
   const Result<NewKey> made = world.store.add(spec);
   REQUIRE(made.has_value());
   world.add("other");
@@ -76,6 +78,8 @@ TEST_CASE("key store: everything about a key survives a restart") {
   CHECK(key->data_class == DataClass::home_only);
   CHECK(key->deadline == Duration::ms(1500));
   CHECK(key->service_level == "gold");
+  CHECK(key->goal == KeyGoal::green);
+  CHECK(key->budget == Money{7});
   CHECK(key->created == made->key.created);
   CHECK(again.list()[1].revoked);
   CHECK(again.list()[1].revoked_at == world.calendar.date);

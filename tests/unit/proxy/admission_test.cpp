@@ -20,6 +20,8 @@ struct Gate {
     key.data_class = identity::DataClass::internal;
     key.deadline = Duration::seconds(20);
     key.service_level = "batch";
+    key.goal = identity::KeyGoal::fast;
+    key.budget = {5};
     keys.keys["secret"] = key;
     policy.levels["default"] = {};
     policy.levels["batch"] = {Duration::seconds(9), Duration::ms(500)};
@@ -56,6 +58,8 @@ TEST_CASE("admission: a key brings its name, limits, class, deadline and service
   CHECK(tenant.data_class == govern::DataClass::internal);
   CHECK(tenant.deadline == Duration::seconds(20));
   CHECK(tenant.level.tpot_max == Duration::ms(500));
+  CHECK(tenant.goal == valve::Goal::fast);
+  CHECK(tenant.budget == Money{5});
   CHECK(tenant.may_use_model("m"));
   CHECK_FALSE(tenant.may_use_model("other"));
 }
@@ -93,6 +97,13 @@ TEST_CASE("admission: a service level that settings no longer name becomes the d
   Gate gate;
   gate.keys.keys["secret"].service_level = "gone";
   CHECK(gate.tenant({}).level == valve::ServiceLevel());
+}
+
+TEST_CASE("admission: a key without a goal has the box's") {
+  Gate gate;
+  gate.keys.keys["secret"].goal.reset();
+  gate.policy.goal = valve::Goal::green;
+  CHECK(gate.tenant({}).goal == valve::Goal::green);
 }
 
 TEST_CASE("admission: header fields tighten") {

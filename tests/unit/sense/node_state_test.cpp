@@ -263,6 +263,31 @@ TEST_CASE("node state: probes bring it up and down") {
   CHECK(gpu.view(at(5010)).share == doctest::Approx(0.1));
 }
 
+TEST_CASE("node state: the share of failures is in the view, departures of clients are none") {
+  NodeState gpu = node();
+  for (uint64_t id = 1; id <= 4; ++id) {
+    gpu.reserve(flight(id), at(0));
+    gpu.end(id, ended(id % 2 == 0 ? FlightEnd::failed : FlightEnd::asked_to_wait, "x"), at(0));
+  }
+  CHECK(gpu.view(at(0)).failure_share == doctest::Approx(0.5));
+  gpu.reserve(flight(9), at(0));
+  gpu.end(9, ended(FlightEnd::cancelled), at(0));
+  CHECK(gpu.view(at(0)).failure_share == doctest::Approx(0.5));
+}
+
+TEST_CASE("node state: the longest context is what settings say, else what the node lists") {
+  NodeState gpu = node();
+  CHECK(gpu.view(at(0)).context_max == Tokens{0});
+  gpu.context({32768});
+  CHECK(gpu.view(at(0)).context_max == Tokens{32768});
+  NodeProfile told = profile();
+  told.context_max = {8192};
+  told.weight = 3;
+  gpu.set_profile(told);
+  CHECK(gpu.view(at(0)).context_max == Tokens{8192});
+  CHECK(gpu.view(at(0)).weight == 3);
+}
+
 TEST_CASE("node state: requests per minute are kept to a rolling minute") {
   NodeProfile made = profile();
   made.requests_per_minute = 3;
