@@ -49,6 +49,11 @@ std::optional<Micros> EngineModel::next_event() const {
 
 std::vector<EngineEvent> EngineModel::take_events() { return std::exchange(events_, {}); }
 
+void EngineModel::take_events(std::vector<EngineEvent>& into) {
+  into.clear();
+  into.swap(events_);
+}
+
 double EngineModel::kv_usage() const {
   return static_cast<double>(kv_used_) / static_cast<double>(cost_.kv_tokens);
 }
@@ -63,15 +68,19 @@ void EngineModel::begin_step(Micros at) {
 
 void EngineModel::plan_step() {
   std::int64_t budget = cost_.chunk_tokens;
-  std::int64_t prefill = 0;
-  int batch = 0;
+  StepWork work;
   for (Sequence& sequence : running_) {
-    sequence.chunk = sequence.decoding ? 0 : std::min(budget, sequence.context() - sequence.filled);
+    if (sequence.decoding) {
+      ++work.decoding;
+      work.kv_tokens += sequence.context();
+      continue;
+    }
+    sequence.chunk = std::min(budget, sequence.context() - sequence.filled);
     budget -= sequence.chunk;
-    prefill += sequence.chunk;
-    if (sequence.decoding || sequence.chunk > 0) ++batch;
+    work.prefill_tokens += sequence.chunk;
+    if (sequence.chunk > 0) ++work.prefilling;
   }
-  step_end_ = step_begin_ + step_time(cost_, batch, prefill, slowdown_);
+  step_end_ = step_begin_ + step_time(cost_, work, slowdown_);
 }
 
 bool EngineModel::make_room(Micros at) {

@@ -45,6 +45,7 @@ class EngineModel {
   void advance(Micros now);
   std::optional<Micros> next_event() const;
   std::vector<EngineEvent> take_events();
+  void take_events(std::vector<EngineEvent>& into);  // the same; its old content goes
 
   // From the next step on, steps take this many times longer.
   void set_slowdown(double factor) { slowdown_ = factor; }

@@ -24,18 +24,25 @@ StepCost free_prefill(StepCost::Curve curve) {
   return cost;
 }
 
-double step_seconds(const StepCost& cost, int batch, std::int64_t prefill_tokens) {
+double step_seconds(const StepCost& cost, const StepWork& work) {
+  const int batch = work.decoding + work.prefilling;
+  double ms = cost.base_ms;
   switch (cost.curve) {
     case StepCost::Curve::report_case:
       return report_case_seconds(batch) / cost.report_tokens;
     case StepCost::Curve::cloud:
       return kReportSeconds / cost.report_tokens;
     case StepCost::Curve::linear:
+      ms += cost.per_seq_ms * batch;
+      break;
+    case StepCost::Curve::fitted:
+      ms += cost.per_seq_ms * work.decoding;
+      ms += cost.kv_us_per_ktok * static_cast<double>(work.kv_tokens) / 1e6;
       break;
   }
   const double prefill =
-      cost.prefill_tps > 0 ? static_cast<double>(prefill_tokens) / cost.prefill_tps : 0;
-  return (cost.base_ms + cost.per_seq_ms * batch) / 1000.0 + prefill;
+      cost.prefill_tps > 0 ? static_cast<double>(work.prefill_tokens) / cost.prefill_tps : 0;
+  return ms / 1000.0 + prefill;
 }
 
 }  // namespace
@@ -54,8 +61,8 @@ double report_case_seconds(double concurrent) {
   return queued * (1.0 + (kCollapseFactor - 1.0) * share);
 }
 
-Micros step_time(const StepCost& cost, int batch, std::int64_t prefill_tokens, double slowdown) {
-  const double seconds = step_seconds(cost, batch, prefill_tokens) * slowdown / cost.compress;
+Micros step_time(const StepCost& cost, const StepWork& work, double slowdown) {
+  const double seconds = step_seconds(cost, work) * slowdown / cost.compress;
   return std::max<Micros>(1, std::llround(seconds * static_cast<double>(kSecond)));
 }
 
