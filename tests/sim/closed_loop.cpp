@@ -9,7 +9,7 @@ Tally run_closed_loop(Site& site, int users, int requests, int64_t prompt, int64
   const size_t before = site.results().size();
   int left = requests;
   const auto ask = [&site, &left, prompt, output] {
-    if (left-- > 0) site.open({Duration(), 0, prompt, output});
+    if (left-- > 0) site.open({0, prompt, output});
   };
   site.on_over = [&ask](const RequestResult&) { ask(); };
   for (int i = 0; i < users; ++i) ask();

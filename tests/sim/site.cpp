@@ -171,30 +171,30 @@ void Site::must(bool holds, std::string_view what) {
   if (!holds) violations_.push_back(fmt::format("{}: {}", clock.now().as_us(), what));
 }
 
-uint32_t Site::open(const Arrival& arrival) {
+uint32_t Site::open(const SimAsk& ask) {
   const auto request = static_cast<uint32_t>(results_.size());
   RequestResult& result = results_.emplace_back();
   result.request = request;
-  result.key = arrival.key;
+  result.key = ask.key;
   result.came = clock.now();
-  result.prompt = arrival.prompt;
-  result.output = arrival.output;
-  result.stream = arrival.stream;
+  result.prompt = ask.prompt;
+  result.output = ask.output;
+  result.stream = ask.stream;
   passed_.emplace_back();
   ClientObserver& observer = *this;
   clients_.push_back(std::make_unique<SimClient>(clock, observer, request, spec_.checks));
   ++open_;
   SimClient& client = *clients_.back();
-  write_body({arrival.prompt, spec_.bytes_per_token, request,
-              arrival.blocks.empty() ? nullptr : &arrival.blocks, kModel, arrival.stream,
-              spec_.tell_output_max ? arrival.output : 0},
-             body_);
+  write_body(
+      {ask.prompt, spec_.bytes_per_token, request, ask.blocks.empty() ? nullptr : &ask.blocks,
+       kModel, ask.stream, spec_.tell_output_max ? ask.output : 0},
+      body_);
   ports::HttpRequestHead head;
   head.method = "POST";
   head.target = "/v1/chat/completions";
   head.has_body = true;
   head.content_length = body_.size();
-  head.fields.add("authorization", "Bearer " + secret_of(static_cast<size_t>(arrival.key)));
+  head.fields.add("authorization", "Bearer " + secret_of(static_cast<size_t>(ask.key)));
   head.fields.add(kRequestField, std::to_string(request));
   client.activity = front_->open(head, {}, client);
   if (client.is_over()) return request;
@@ -282,14 +282,17 @@ void Site::on_call_over(int node, const CallBook& book) {
 }
 
 void Site::on_arrival() {
-  const Duration now = clock.now() - run_began_;
-  while (next_arrival_ < arrivals_->size() && (*arrivals_)[next_arrival_].at <= now) {
-    open((*arrivals_)[next_arrival_++]);
+  const int64_t now = (clock.now() - run_began_).as_us();
+  while (next_arrival_ < arrivals_->size() && (*arrivals_)[next_arrival_].at_us <= now) {
+    const Arrival& next = (*arrivals_)[next_arrival_++];
+    open({static_cast<int>(next.client % spec_.keys.size()), next.prompt_tokens, next.output_tokens,
+          true, next.blocks});
   }
-  if (next_arrival_ < arrivals_->size()) arrival_->start((*arrivals_)[next_arrival_].at - now);
+  if (next_arrival_ == arrivals_->size()) return;
+  arrival_->start(Duration::us((*arrivals_)[next_arrival_].at_us - now));
 }
 
-void Site::run(const std::vector<Arrival>& arrivals, Duration longest) {
+void Site::run(const Trace& arrivals, Duration longest) {
   arrivals_ = &arrivals;
   next_arrival_ = 0;
   run_began_ = clock.now();

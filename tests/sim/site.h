@@ -25,16 +25,17 @@
 #include "tests/sim/node.h"
 #include "tests/sim/prompt_text.h"
 #include "tests/sim/result.h"
+#include "tests/sim/trace.h"
 
 namespace sluice::sim {
 
 inline constexpr std::string_view kModel = "m";  // every node serves it
 
-struct Arrival {
-  Duration at;  // since the run began
+// What a client asks. The box is not told how long the answer will be (but see tell_output_max).
+struct SimAsk {
   int key = 0;  // its place in SiteSpec::keys
   int64_t prompt = 1;
-  int64_t output = 1;  // what the model will say; the box is not told, see tell_output_max
+  int64_t output = 1;
   bool stream = true;
   std::vector<uint64_t> blocks = {};  // ids of the prompt's blocks of 512 tokens; shared prefixes
 };
@@ -75,12 +76,12 @@ class Site : private NodeObserver, private ClientObserver {
   explicit Site(SiteSpec spec);
   ~Site() override;
 
-  // Each at its time, which must not fall; then until all are over, at most `longest` after the
-  // last came.
-  void run(const std::vector<Arrival>& arrivals, Duration longest = Duration::seconds(48 * 3600));
+  // Each arrival at its time; then until all are over, at most `longest` after the last came.
+  // A client's key is that of its number; clients beyond the last key begin with the first again.
+  void run(const Trace& arrivals, Duration longest = Duration::seconds(48 * 3600));
 
-  uint32_t open(const Arrival& arrival);  // now, whatever its `at`
-  void leave(uint32_t request);           // the client does; no effect if it is over
+  uint32_t open(const SimAsk& ask);  // now
+  void leave(uint32_t request);      // the client does; no effect if it is over
   void pass(Duration time) { timers.pass(time); }
   void run_until_idle(Duration longest);  // until no request is open
 
@@ -162,7 +163,7 @@ class Site : private NodeObserver, private ClientObserver {
   std::vector<Passed> passed_;
   std::vector<uint32_t> over_;  // not yet swept
   std::unique_ptr<ports::Timer> sweep_;
-  const std::vector<Arrival>* arrivals_ = nullptr;
+  const Trace* arrivals_ = nullptr;
   size_t next_arrival_ = 0;
   Instant run_began_;
   std::unique_ptr<ports::Timer> arrival_;

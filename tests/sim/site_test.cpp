@@ -19,15 +19,14 @@ SiteSpec one_gpu_and_a_cloud(uint64_t seed = 1) {
   return spec;
 }
 
-std::vector<Arrival> random_arrivals(uint64_t seed, int count, Duration gap_max) {
+Trace random_arrivals(uint64_t seed, int count, Duration gap_max) {
   Chance chance(seed, "arrivals");
-  std::vector<Arrival> arrivals;
-  Duration at;
+  Trace arrivals;
+  int64_t at_us = 0;
   for (int i = 0; i < count; ++i) {
-    at = at + Duration::us(chance.between(0, gap_max.as_us()));
-    Arrival arrival{at, 0, chance.between(10, 2200), chance.between(1, 420)};
-    arrival.stream = !chance.happens(0.1);
-    arrivals.push_back(arrival);
+    at_us += chance.between(0, gap_max.as_us());
+    const int64_t prompt = chance.between(10, 2200);
+    arrivals.push_back({at_us, 0, prompt, chance.between(1, 420), {}});
   }
   return arrivals;
 }
@@ -37,7 +36,7 @@ std::vector<Arrival> random_arrivals(uint64_t seed, int count, Duration gap_max)
 TEST_CASE("site: a request alone takes as long as the step model says") {
   SiteSpec spec = one_gpu_and_a_cloud();
   Site site(spec);
-  site.run({{Duration(), 0, 1000, 100}});
+  site.run({{0, 0, 1000, 100, {}}});
   const RequestResult& result = site.results().at(0);
   REQUIRE(result.is_served());
   CHECK(result.node == 0);
@@ -58,7 +57,7 @@ TEST_CASE("site: the endpoint that is paid per token answers after 0.3 s, its pr
   SiteSpec spec = one_gpu_and_a_cloud();
   spec.nodes.erase(spec.nodes.begin());
   Site site(spec);
-  site.run({{Duration(), 0, 1000, 11}});
+  site.run({{0, 0, 1000, 11, {}}});
   const RequestResult& result = site.results().at(0);
   REQUIRE(result.is_served());
   CHECK(result.in_cloud);
@@ -80,7 +79,7 @@ TEST_CASE("site: every request ends once, with the bytes of the node that served
 }
 
 TEST_CASE("site: the same specification gives the same trace, another seed another one") {
-  const std::vector<Arrival> arrivals = random_arrivals(2, 300, Duration::ms(500));
+  const Trace arrivals = random_arrivals(2, 300, Duration::ms(500));
   const auto hash = [&arrivals](uint64_t seed) {
     Site site(one_gpu_and_a_cloud(seed));
     site.run(arrivals);
@@ -92,7 +91,7 @@ TEST_CASE("site: the same specification gives the same trace, another seed anoth
 
 TEST_CASE("site: a client that leaves is not served on") {
   Site site(one_gpu_and_a_cloud());
-  const uint32_t request = site.open({Duration(), 0, 100, 4000});
+  const uint32_t request = site.open({0, 100, 4000});
   site.pass(Duration::seconds(5));
   CHECK(site.node(0).service().running() == 1);
   site.leave(request);
@@ -106,12 +105,12 @@ TEST_CASE("site: a client that leaves is not served on") {
 TEST_CASE("site: it runs more than 100 times as fast as the world it stands for") {
   SiteSpec spec = one_gpu_and_a_cloud();
   spec.checks = false;
-  const std::vector<Arrival> arrivals = random_arrivals(3, 1000, Duration::ms(1200));
+  const Trace arrivals = random_arrivals(3, 1000, Duration::ms(1200));
   const auto began = std::chrono::steady_clock::now();
   Site site(spec);
   site.run(arrivals);
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
-  CHECK(arrivals.back().at.as_seconds() / took.count() > 100);
+  CHECK(static_cast<double>(arrivals.back().at_us) / 1e6 / took.count() > 100);
 }
 
 }  // namespace sluice::sim
