@@ -65,8 +65,11 @@ void AttemptRun::move_to(State next) {
 void AttemptRun::count_in() {
   sent_ = world_.clock.now();
   sense::NodeState& node = world_.senses.node(candidate_.node);
-  node.reserve({id_, order_.ask.prompt_tokens, order_.ask.level.tpot_max, order_.ask.stream},
-               sent_);
+  const Tokens matched =
+      world_.senses.matched(candidate_.node, order_.marks, order_.ask.prompt_tokens);
+  node.reserve(
+      {id_, order_.ask.prompt_tokens, order_.ask.level.tpot_max, order_.ask.stream, matched},
+      sent_);
   const sense::NodeProfile& profile = node.profile();
   meter::AttemptStart start;
   start.id = id_;
@@ -183,7 +186,10 @@ void AttemptRun::on_body(std::string_view bytes) {
     return;
   }
   if (state_ != State::answering) return;
-  if (!first_byte_) first_byte_ = world_.clock.now();
+  if (!first_byte_) {
+    first_byte_ = world_.clock.now();
+    world_.senses.prefilled(candidate_.node, order_.marks);
+  }
   received_ += bytes.size();
   const std::string_view out = filter_->feed(bytes);
   // The last byte of a body whose length is told: what it cost is written down before it goes on.
@@ -337,6 +343,10 @@ void AttemptRun::count_out(meter::Outcome outcome, sense::FlightEnd end, std::st
   result.end = end;
   result.output = ended.reported ? ended.out_reported : ended.out_counted;
   result.streamed = is_event_stream();
+  if (ended.reported && ended.in_reported.count > 0) {
+    result.cached = static_cast<double>(ended.cached_reported.count) /
+                    static_cast<double>(ended.in_reported.count);
+  }
   result.why = std::move(why);
   if (end == sense::FlightEnd::asked_to_wait) {
     const bool credential = head_.status == 401 || head_.status == 403;

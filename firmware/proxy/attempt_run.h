@@ -28,8 +28,9 @@ struct AttemptOrder {
   const ports::HttpFields& client_fields;
   const std::string& client_query;
   const std::string& request_id;
-  upstream::Endpoint endpoint;  // the client's
-  bool translated = false;      // the node gets its stand-in, and its answer is translated back
+  upstream::Endpoint endpoint;      // the client's
+  const sense::PromptMarks& marks;  // of the prompt; dropped after the first byte
+  bool translated = false;          // the node gets its stand-in, and its answer is translated back
 };
 
 struct AttemptVerdict {

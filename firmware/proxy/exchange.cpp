@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "firmware/base/check.h"
+#include "firmware/proxy/prompt_facts.h"
 #include "firmware/proxy/request_ask.h"
 #include "firmware/valve/words.h"
 
@@ -91,7 +92,13 @@ void Exchange::on_body_end() {
 }
 
 std::variant<valve::Ask, ApiError> Exchange::ask_of_body() {
+  Result<PromptFacts> prompt = look_at_prompt(*body_, read_, endpoint_);
+  if (!prompt) return unreadable(prompt.error());
+  read_.prompt_bytes = prompt->bytes;
+  marks_ = std::move(prompt->marks);
   RequestFacts facts{endpoint_, read_, id_, arrived_};
+  facts.needs = prompt->needs;
+  facts.has_context = prompt->has_context;
   if (!read_.previous_response.empty()) {
     facts.home =
         world_.response_homes.find(tenant_.key, read_.previous_response, world_.clock.now());
@@ -121,6 +128,7 @@ bool Exchange::speaks(const NodeAccess& access) const {
 void Exchange::drop_body() {
   body_.reset();
   if (translated_) translated_->body.reset();
+  marks_ = {};
 }
 
 bool Exchange::decide(bool first) {
@@ -130,6 +138,7 @@ bool Exchange::decide(bool first) {
   valve::Decision decision;
   decision.ask = ask_;
   decision.view = world_.senses.view(ask_.model, before_us, now);
+  world_.senses.add_prompt(decision.view, marks_, ask_.prompt_tokens);
   decision.policy = world_.policy.valve;
   decision.draw = {world_.random.next()};
   decision.plan = valve::decide(ask_, decision.view, decision.policy, decision.draw);
@@ -176,6 +185,7 @@ void Exchange::refuse(const valve::Plan& plan, const valve::View& view) {
   if (plan.reason == valve::Reason::past_deadline) {
     return fail({504, "server_error", "deadline_exceeded", words, {}, false});
   }
+  if (const auto error = needs_error(plan, ask_)) return fail(*error);
   if (plan.reason == valve::Reason::not_permitted) {
     return fail({403, "permission_error", "not_permitted", words, {}, false});
   }
@@ -224,6 +234,7 @@ void Exchange::start_attempt(bool same_node) {
                            client_query_,
                            request_id_,
                            endpoint_,
+                           marks_,
                            translated};
   attempt_ =
       std::make_unique<AttemptRun>(world_, order, plan_.candidates[candidate_], attempts_, *this);

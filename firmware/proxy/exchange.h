@@ -81,6 +81,7 @@ class Exchange : public ports::HttpActivity, public AttemptSink, public Waiter {
   upstream::RequestReader reader_;               // of it
   std::shared_ptr<const ports::HttpBody> body_;  // until an answer's first byte has been passed on
   upstream::RequestBody read_;
+  sense::PromptMarks marks_;               // as long as the body
   std::optional<Translation> translated_;  // for nodes that do not speak the endpoint
   valve::Ask ask_;
   Tokens estimated_;  // taken from the key's tokens per minute

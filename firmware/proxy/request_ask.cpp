@@ -10,6 +10,20 @@ namespace sluice::proxy {
 
 namespace {
 
+std::string word_of(valve::Feature feature) {
+  switch (feature) {
+    case valve::Feature::tools:
+      return "tools";
+    case valve::Feature::vision:
+      return "images (vision)";
+    case valve::Feature::audio:
+      return "sound (audio)";
+    case valve::Feature::structured_output:
+      return "an answer in a given form (structured_output)";
+  }
+  return "";
+}
+
 ApiError no_permitted_node(const Tenant& tenant, const std::string& model) {
   return {403,
           "permission_error",
@@ -86,6 +100,47 @@ Tokens estimate_tokens(size_t prompt_bytes) {
   return {(static_cast<int64_t>(prompt_bytes) + kBytesPerToken - 1) / kBytesPerToken};
 }
 
+std::optional<ApiError> needs_error(const valve::Plan& plan, const valve::Ask& ask) {
+  if (plan.reason == valve::Reason::too_long) {
+    const int64_t answer = ask.context.count - ask.prompt_tokens.count;
+    return ApiError{400,
+                    "invalid_request_error",
+                    "context_length_exceeded",
+                    fmt::format("this request takes about {} tokens of context, {} of them for its "
+                                "answer; the longest context of the nodes that may serve \"{}\" is "
+                                "{} tokens; shorten the prompt, or ask for a shorter answer",
+                                ask.context.count, answer, ask.model, plan.context_max.count),
+                    {},
+                    false};
+  }
+  if (plan.reason == valve::Reason::no_feature) {
+    std::string needs;
+    for (int i = 0; i < valve::kFeatureCount; ++i) {
+      const auto one = static_cast<valve::Feature>(i);
+      if (ask.needs.has(one)) needs += (needs.empty() ? "" : ", ") + word_of(one);
+    }
+    return ApiError{400,
+                    "invalid_request_error",
+                    "capability_not_served",
+                    fmt::format("this request needs {}; no node that may serve \"{}\" offers "
+                                "that; leave it out, use another model, or ask the administrator "
+                                "(setting nodes[].capabilities)",
+                                needs, ask.model),
+                    {},
+                    false};
+  }
+  if (plan.reason != valve::Reason::over_budget) return std::nullopt;
+  return ApiError{429,
+                  "insufficient_quota",
+                  "insufficient_quota",
+                  fmt::format("the budget for this month is used up, and every node that serves "
+                              "\"{}\" costs money; wait for the next month (UTC), use a model that "
+                              "is served on the site, or ask the administrator",
+                              ask.model),
+                  {},
+                  false};
+}
+
 std::variant<valve::Ask, ApiError> make_ask(const ProxyWorld& world, const Tenant& tenant,
                                             const RequestFacts& request) {
   const upstream::RequestBody& body = request.body;
@@ -104,6 +159,10 @@ std::variant<valve::Ask, ApiError> make_ask(const ProxyWorld& world, const Tenan
   ask.arrived = request.arrived;
   ask.deadline = request.arrived + tenant.deadline;
   ask.goal = tenant.goal;
+  ask.needs = request.needs;
+  if (request.has_context) {
+    ask.context = ask.prompt_tokens + Tokens{std::max<int64_t>(1, body.output_max.count)};
+  }
   ask.stays_home = tenant.data_class == govern::DataClass::home_only;
   bool permitted = false;
   for (const auto& [node, access] : world.nodes) {

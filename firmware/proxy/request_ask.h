@@ -8,6 +8,7 @@
 #include "firmware/proxy/proxy_world.h"
 #include "firmware/upstream/request_body.h"
 #include "firmware/valve/ask.h"
+#include "firmware/valve/plan.h"
 
 namespace sluice::proxy {
 
@@ -27,7 +28,13 @@ struct RequestFacts {
   std::optional<valve::NodeId> home = {};  // made the response that this one goes on from
   bool is_translated = false;              // nodes that speak its stand-in may serve it too
   std::string untranslatable = {};         // why it is not, where that was tried
+  valve::FeatureSet needs = {};
+  bool has_context = false;  // its length is checked against the model's
 };
+
+// The valve's refusal of what no node can take as it is: 400, with the limit or what is needed; or
+// 429 if the budget of its key is used up. Nothing: another reason.
+std::optional<ApiError> needs_error(const valve::Plan& plan, const valve::Ask& ask);
 
 // Refusals: 404 if no node serves the model (for this key), 403 if none may be given the data, 404
 // if none of those that may speaks the endpoint, 400 if it had to be translated and cannot be;

@@ -23,6 +23,14 @@ int to_count(double value) {
   return value > 0 ? static_cast<int>(std::lround(std::min(value, kRequestsMax))) : 0;
 }
 
+// A counter that fell: the engine began anew, and has forgotten what it had computed.
+bool counts_less(const EngineReading& before, const EngineReading& after) {
+  return (before.prompt_tokens && after.prompt_tokens &&
+          *after.prompt_tokens < *before.prompt_tokens) ||
+         (before.generation_tokens && after.generation_tokens &&
+          *after.generation_tokens < *before.generation_tokens);
+}
+
 }  // namespace
 
 NodeState::NodeState(valve::NodeId id, NodeProfile profile, const SenseTimes& times)
@@ -138,6 +146,11 @@ void NodeState::end(uint64_t id, const FlightResult& result, Instant now) {
       tpots_.add(tpot, now);
     }
   }
+  if (result.cached >= 0 && open.flight.prompt_tokens.count > 0) {
+    trust_.learn(static_cast<double>(open.flight.matched.count) /
+                     static_cast<double>(open.flight.prompt_tokens.count),
+                 result.cached);
+  }
   switch (result.end) {
     case FlightEnd::served:
     case FlightEnd::client_fault:
@@ -180,6 +193,7 @@ void NodeState::learn_from_engine(const EngineReading& before, const EngineReadi
 }
 
 void NodeState::read(const EngineReading& reading, Instant now) {
+  if (counts_less(reading_, reading)) began_anew_ = true;
   if (ever_read_) learn_from_engine(reading_, reading, now);
   const int waiting = to_count(reading.waiting.value_or(0));
   waiting_ = ever_read_ ? std::min(waiting, to_count(reading_.waiting.value_or(0))) : waiting;
@@ -194,6 +208,7 @@ void NodeState::read(const EngineReading& reading, Instant now) {
 }
 
 void NodeState::health(bool alive, std::string_view why, Instant now) {
+  if (alive && looks_dead_) began_anew_ = true;  // perhaps; what is not cached costs time only
   looks_dead_ = !alive;
   if (alive) {
     breaker_.answer_probe(now);

@@ -9,6 +9,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "firmware/base/time.h"
@@ -16,6 +17,7 @@
 #include "firmware/sense/breaker.h"
 #include "firmware/sense/engine_reading.h"
 #include "firmware/sense/failure_share.h"
+#include "firmware/sense/prefix_index.h"
 #include "firmware/sense/tpot_curve.h"
 #include "firmware/sense/ttft_fit.h"
 #include "firmware/sense/window.h"
@@ -62,6 +64,7 @@ struct Flight {
   Tokens prompt_tokens;
   Duration tpot_max;     // what its request was promised
   bool streamed = true;  // its tokens will be seen one by one
+  Tokens matched = {};   // of the prompt, sent there before
 };
 
 // How an attempt ended, as far as it says something about the node.
@@ -79,6 +82,7 @@ struct FlightResult {
   bool streamed = true;  // tokens came one by one
   Duration retry_after;  // for asked_to_wait
   std::string why;       // for failed and asked_to_wait: for people
+  double cached = -1;    // of the prompt, as the node reported; negative: it did not
 };
 
 class NodeState {
@@ -112,6 +116,8 @@ class NodeState {
   const EngineReading& reading() const { return reading_; }
   std::optional<Duration> ttft_p50(Instant now) const { return ttfts_.quantile(0.5, now); }
   std::optional<Duration> tpot_p50(Instant now) const { return tpots_.quantile(0.5, now); }
+  double cache_trust() const { return trust_.share(); }
+  bool take_restart() { return std::exchange(began_anew_, false); }  // since it was last asked
   uint64_t ended_count() const { return ended_count_; }
 
  private:
@@ -142,6 +148,8 @@ class NodeState {
   Window ttfts_;
   Window tpots_;
   FailureShare failures_;
+  CacheTrust trust_;
+  bool began_anew_ = false;
   Duration residence_;
   std::map<uint64_t, Open> flights_;
   std::deque<Instant> sent_lately_;   // the last requests_per_minute, if there is such a limit

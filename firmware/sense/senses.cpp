@@ -1,12 +1,23 @@
 #include "firmware/sense/senses.h"
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "firmware/base/check.h"
 #include "firmware/valve/forecast.h"
 
 namespace sluice::sense {
+
+namespace {
+
+// A prompt's tokens are spread evenly over its bytes, as far as anybody knows.
+Tokens tokens_of(uint64_t bytes, const PromptMarks& marks, Tokens prompt) {
+  const double part = static_cast<double>(bytes) / static_cast<double>(marks.bytes);
+  return {std::llround(part * static_cast<double>(prompt.count))};
+}
+
+}  // namespace
 
 Result<void> Senses::configure(const std::vector<NodeProfile>& profiles, const SenseTimes& times,
                                const valve::Policy& policy, Duration default_tpot_max) {
@@ -45,6 +56,27 @@ valve::View Senses::view(const std::string& model, int held, Instant now) const 
     if (serving_model.has(entry.state->id())) view.nodes.push_back(entry.state->view(now));
   }
   return view;
+}
+
+void Senses::add_prompt(valve::View& view, const PromptMarks& marks, Tokens prompt) const {
+  if (marks.hashes.empty()) return;
+  const PrefixIndex::Matches found = prefixes_.find(marks);
+  for (valve::NodeView& seen : view.nodes) {
+    const uint64_t bytes = found.bytes[seen.id.index];
+    if (bytes == 0) continue;
+    seen.matched = tokens_of(bytes, marks, prompt);
+    const double trust = node(seen.id).cache_trust();
+    seen.cached.count = std::llround(static_cast<double>(seen.matched.count) * trust);
+  }
+}
+
+Tokens Senses::matched(valve::NodeId node, const PromptMarks& marks, Tokens prompt) const {
+  if (marks.hashes.empty()) return {};
+  return tokens_of(prefixes_.find(marks).bytes[node.index], marks, prompt);
+}
+
+void Senses::prefilled(valve::NodeId node, const PromptMarks& marks) {
+  prefixes_.learn(marks, node);
 }
 
 void Senses::decided(const std::string& model, const valve::Plan& plan, Instant now) {
@@ -102,7 +134,10 @@ bool Senses::is_overflowing(Instant now) const {
 }
 
 void Senses::learn(Instant now) {
-  for (Entry& entry : nodes_) entry.state->learn(now);
+  for (Entry& entry : nodes_) {
+    entry.state->learn(now);
+    if (entry.state->take_restart()) prefixes_.forget(entry.state->id());
+  }
 }
 
 std::vector<NodeReport> Senses::reports(Instant now) const {

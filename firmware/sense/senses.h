@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "firmware/sense/node_state.h"
+#include "firmware/sense/prefix_index.h"
 #include "firmware/sense/sense_view.h"
 #include "firmware/valve/plan.h"
 #include "firmware/valve/policy.h"
@@ -26,6 +27,10 @@ class Senses : public SenseView {
                          const valve::Policy& policy, Duration default_tpot_max);
 
   valve::View view(const std::string& model, int held, Instant now) const;
+  // What the nodes of `view` hold of a prompt.
+  void add_prompt(valve::View& view, const PromptMarks& marks, Tokens prompt) const;
+  Tokens matched(valve::NodeId node, const PromptMarks& marks, Tokens prompt) const;
+  void prefilled(valve::NodeId node, const PromptMarks& marks);  // it has computed this prompt
   void decided(const std::string& model, const valve::Plan& plan, Instant now);  // keeps the state
 
   NodeState* find(const std::string& name);  // null: never heard of
@@ -51,6 +56,7 @@ class Senses : public SenseView {
     Instant decided;
   };
   std::map<std::string, Valve> valves_;  // by model
+  PrefixIndex prefixes_;
   Duration window_;
   valve::Policy policy_;
   Duration default_tpot_max_;

@@ -139,6 +139,37 @@ Result<void> measure_prompt(const Members& members, const EndpointFacts& facts, 
   return {};
 }
 
+BodyRange range_of(const ports::JsonMember* member) {
+  return member == nullptr ? BodyRange() : BodyRange{member->value_begin, member->value_size};
+}
+
+void find_prompt(const Members& members, RequestBody& read) {
+  constexpr size_t kEmptyList = 2;  // "[]"; null says as much
+  constexpr size_t kNull = 4;
+  read.tools = range_of(members.find("tools"));
+  if (read.tools.size <= std::max(kEmptyList, kNull)) read.tools = {};
+  for (const char* key : {"system", "instructions"}) {
+    if (const ports::JsonMember* member = members.find(key)) read.system = range_of(member);
+  }
+  for (const char* key : {"messages", "prompt", "input"}) {
+    if (const ports::JsonMember* member = members.find(key)) read.prompt = range_of(member);
+  }
+}
+
+// response_format of chat completions, text.format of responses.
+Result<void> find_schema(const Members& members, RequestBody& read) {
+  for (const char* key : {"response_format", "text"}) {
+    const ports::JsonMember* member = members.find(key);
+    if (member == nullptr || member->value_size > kValueMax) continue;
+    const Result<std::string> text = members.text(*member);
+    if (!text) return text.error();
+    const bool names = text->find("\"json_schema\"") != std::string::npos ||
+                       text->find("\"json_object\"") != std::string::npos;
+    read.wants_schema = read.wants_schema || names;
+  }
+  return {};
+}
+
 BodyEdit usage_edit(const RequestBody& read) {
   constexpr std::string_view kAsk = "\"include_usage\":true";
   if (read.options_size == 0) {
@@ -214,6 +245,8 @@ Result<RequestBody> RequestReader::finish(const ports::HttpBody& whole) {
   if (Result<void> ok = read_bounds(members, read); !ok) return ok.error();
   if (Result<void> ok = read_previous(members, endpoint_, read); !ok) return ok.error();
   if (Result<void> ok = measure_prompt(members, facts, read); !ok) return ok.error();
+  find_prompt(members, read);
+  if (Result<void> ok = find_schema(members, read); !ok) return ok.error();
   return read;
 }
 

@@ -16,13 +16,23 @@
 
 namespace sluice::upstream {
 
+// Bytes of a body; of none if the size is 0.
+struct BodyRange {
+  size_t begin = 0;
+  size_t size = 0;
+};
+
 struct RequestBody {
   std::string model;
   bool stream = false;
-  bool wants_usage = false;  // the client asked for the usage chunk itself
-  Tokens output_max;         // zero = not said
-  int choices = 1;           // n
-  size_t prompt_bytes = 0;   // of messages, prompt or input, as JSON text; forms: see read_form
+  bool wants_usage = false;   // the client asked for the usage chunk itself
+  Tokens output_max;          // zero = not said
+  int choices = 1;            // n
+  size_t prompt_bytes = 0;    // of messages, prompt or input, as JSON text; forms: see read_form
+  BodyRange tools;            // what a prompt is made of, as JSON text; forms have none
+  BodyRange system;           // of its own member: system, instructions
+  BodyRange prompt;           // messages, prompt or input
+  bool wants_schema = false;  // the answer is to be JSON, or of a given form
   std::string previous_response;  // id of the response that this one goes on from; empty: none
   // Where edits go, as offsets into the body.
   size_t model_begin = 0;  // the model's value, with its quotes

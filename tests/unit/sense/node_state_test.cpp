@@ -288,6 +288,41 @@ TEST_CASE("node state: the longest context is what settings say, else what the n
   CHECK(gpu.view(at(0)).weight == 3);
 }
 
+TEST_CASE("node state: how much of a prompt is cached is learned from what the node reports") {
+  NodeState gpu = node();
+  Flight asked = flight(1, 1000);
+  asked.matched = {800};
+  gpu.reserve(asked, at(0));
+  FlightResult result = ended(FlightEnd::served);
+  gpu.end(1, result, at(100));  // it told nothing
+  CHECK(gpu.cache_trust() == doctest::Approx(0));
+  asked.id = 2;
+  gpu.reserve(asked, at(200));
+  result.cached = 0.4;
+  gpu.end(2, result, at(300));
+  CHECK(gpu.cache_trust() == doctest::Approx(0.5));
+}
+
+TEST_CASE("node state: an engine whose counters fall, or that was away, began anew; told once") {
+  NodeState gpu = node();
+  EngineReading first = reading(0);
+  first.prompt_tokens = 5000;
+  gpu.read(first, at(0));
+  CHECK_FALSE(gpu.take_restart());
+  first.prompt_tokens = 6000;
+  gpu.read(first, at(500));
+  CHECK_FALSE(gpu.take_restart());
+  first.prompt_tokens = 10;
+  gpu.read(first, at(1000));
+  CHECK(gpu.take_restart());
+  CHECK_FALSE(gpu.take_restart());
+  gpu.health(true, "", at(1500));
+  CHECK_FALSE(gpu.take_restart());
+  gpu.health(false, "gone", at(2000));
+  gpu.health(true, "", at(2500));
+  CHECK(gpu.take_restart());
+}
+
 TEST_CASE("node state: requests per minute are kept to a rolling minute") {
   NodeProfile made = profile();
   made.requests_per_minute = 3;

@@ -1,6 +1,7 @@
 #include "firmware/upstream/request_body.h"
 
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
 #include <string>
 
@@ -43,6 +44,31 @@ TEST_CASE("request body: what is read of a chat") {
   CHECK(body->output_max.count == 50);
   CHECK(body->choices == 2);
   CHECK(body->prompt_bytes == std::string(R"([{"role":"user","content":"hi"}])").size());
+}
+
+TEST_CASE("request body: where the parts of a prompt stand, in each API's words") {
+  const std::string chat =
+      R"({"tools":[{"a":1}],"model":"m","messages":[{}],"response_format":{"type":"json_object"}})";
+  const auto body = read(chat);
+  REQUIRE(body.has_value());
+  CHECK(chat.substr(body->tools.begin, body->tools.size) == R"([{"a":1}])");
+  CHECK(chat.substr(body->prompt.begin, body->prompt.size) == "[{}]");
+  CHECK(body->system.size == 0);
+  CHECK(body->wants_schema);
+  const std::string response =
+      R"({"model":"m","instructions":"be","input":"hi","text":{"format":{"type":"json_schema"}}})";
+  const auto told = read(response, Endpoint::responses);
+  REQUIRE(told.has_value());
+  CHECK(response.substr(told->system.begin, told->system.size) == "\"be\"");
+  CHECK(response.substr(told->prompt.begin, told->prompt.size) == "\"hi\"");
+  CHECK(told->wants_schema);
+  for (const char* none : {"[]", "null", "[ ]"}) {
+    const auto bare = read(fmt::format(
+        R"({{"model":"m","messages":[],"tools":{},"response_format":{{"type":"text"}}}})", none));
+    REQUIRE(bare.has_value());
+    CHECK(bare->tools.size == 0);
+    CHECK_FALSE(bare->wants_schema);
+  }
 }
 
 TEST_CASE("request body: what is not said has a default, and null says nothing") {
