@@ -1,10 +1,14 @@
-# sluice_folder(path USES firmware folders... DRIVERS driver folders... THIRD third-party targets...)
+# sluice_folder(path PARTS folders inside it... USES firmware folders... DRIVERS driver folders... THIRD third-party targets...)
 # One static library per source folder, named after its path: firmware/sense -> firmware_sense.
 # A folder without .cpp files is an interface library.
 function(sluice_folder path)
-  cmake_parse_arguments(FOLDER "" "" "USES;DRIVERS;THIRD" ${ARGN})
+  cmake_parse_arguments(FOLDER "" "" "PARTS;USES;DRIVERS;THIRD" ${ARGN})
   string(REPLACE "/" "_" name ${path})
-  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${path}/*.cpp)
+  set(patterns ${CMAKE_SOURCE_DIR}/${path}/*.cpp)
+  foreach(part ${FOLDER_PARTS})
+    list(APPEND patterns ${CMAKE_SOURCE_DIR}/${path}/${part}/*.cpp)
+  endforeach()
+  file(GLOB sources CONFIGURE_DEPENDS ${patterns})
   if(sources)
     add_library(${name} STATIC ${sources})
     set(scope PUBLIC)

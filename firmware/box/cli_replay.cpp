@@ -2,8 +2,8 @@
 
 #include "drivers/os/files.h"
 #include "firmware/box/cli.h"
-#include "firmware/valve/decide.h"
 #include "firmware/valve/journal.h"
+#include "firmware/valve/rules/rules.h"
 #include "firmware/valve/words.h"
 
 namespace sluice::box {
@@ -21,7 +21,7 @@ struct Tally {
 void compare(const valve::Decision& recorded, const std::string& where, bool quiet, Tally& tally) {
   ++tally.decisions;
   const valve::Plan again =
-      valve::decide(recorded.ask, recorded.view, recorded.policy, recorded.draw);
+      valve::decide_by_rule(recorded.ask, recorded.view, recorded.policy, recorded.draw);
   if (again == recorded.plan) {
     ++tally.same;
     return;

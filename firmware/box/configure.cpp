@@ -18,6 +18,30 @@ int64_t nano_per_token(Money per_million, double rate) {
   return std::llround(static_cast<double>(per_million.nano) * rate / 1e6);
 }
 
+valve::Rule to_valve(settings::Rule rule) {
+  switch (rule) {
+    case settings::Rule::predict:
+      return valve::Rule::predict;
+    case settings::Rule::local_only:
+      return valve::Rule::local_only;
+    case settings::Rule::cloud_only:
+      return valve::Rule::cloud_only;
+    case settings::Rule::round_robin:
+      return valve::Rule::round_robin;
+    case settings::Rule::least_outstanding:
+      return valve::Rule::least_outstanding;
+    case settings::Rule::static_threshold:
+      return valve::Rule::static_threshold;
+    case settings::Rule::queue_kv:
+      return valve::Rule::queue_kv;
+    case settings::Rule::cache_aware:
+      return valve::Rule::cache_aware;
+    case settings::Rule::prefix_hash:
+      return valve::Rule::prefix_hash;
+  }
+  return valve::Rule::predict;
+}
+
 double rate_of(const settings::NodeSettings& node, const settings::Settings& settings) {
   const Currency currency = node.price.currency.value_or(settings.start.currency);
   if (currency == settings.start.currency) return 1.0;
@@ -78,6 +102,10 @@ valve::Policy valve_policy(const settings::Settings& settings) {
   policy.attempts_max = static_cast<int>(from.attempts_max);
   policy.first_byte_max = from.first_byte_max;
   policy.waiting_price_nano_per_s = from.waiting_price_per_s.nano;
+  policy.rule = to_valve(from.rule);
+  policy.rule_concurrency = static_cast<int>(from.rule_concurrency);
+  policy.rule_queue = static_cast<int>(from.rule_queue);
+  policy.rule_kv = static_cast<double>(from.rule_kv_percent) / 100;
   return policy;
 }
 

@@ -7,6 +7,7 @@
 #include "firmware/base/check.h"
 #include "firmware/proxy/prompt_facts.h"
 #include "firmware/proxy/request_ask.h"
+#include "firmware/valve/rules/rules.h"
 #include "firmware/valve/words.h"
 
 namespace sluice::proxy {
@@ -141,7 +142,7 @@ bool Exchange::decide(bool first) {
   world_.senses.add_prompt(decision.view, marks_, ask_.prompt_tokens);
   decision.policy = world_.policy.valve;
   decision.draw = {world_.random.next()};
-  decision.plan = valve::decide(ask_, decision.view, decision.policy, decision.draw);
+  decision.plan = valve::decide_by_rule(ask_, decision.view, decision.policy, decision.draw);
   plan_ = decision.plan;
   if (!first && plan_.verdict == valve::Verdict::hold) return false;
   world_.senses.decided(ask_.model, plan_, now);

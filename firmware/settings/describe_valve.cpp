@@ -7,6 +7,29 @@ namespace {
 constexpr When kLive = When::live;
 constexpr int64_t kMinuteMs = 60000;
 constexpr int64_t kHourMs = 3600000;
+
+// By which rule, and what the rules of others need.
+void describe_rule(ValveSettings& valve, Visitor& v) {
+  v.field(
+      {"rule", kLive,
+       "predict = by what would keep its service level; the others decide as other gateways do, "
+       "for comparison: they know no service level.",
+       "predict = 按能否满足服务等级决定；其余各项模仿其他网关的做法，仅供对比，不顾及服务等级。"},
+      choice(valve.rule));
+  v.field({"rule_concurrency", kLive,
+           "static-threshold: requests at a time that stay local; more = fuller here, slower.",
+           "static-threshold：留在本地的并发请求数；越大本地越满、越慢。"},
+          whole(valve.rule_concurrency, 1, 4096));
+  v.field({"rule_queue", kLive,
+           "queue-kv: requests waiting in the engine at which it counts as full; 0 = any.",
+           "queue-kv：引擎中等待的请求达到此数即视为已满；0 = 只要有等待。"},
+          whole(valve.rule_queue, 0, 4096));
+  v.field(
+      {"rule_kv_percent", kLive, "queue-kv: KV memory in use at which an engine counts as full.",
+       "queue-kv：KV 显存占用达到此比例即视为已满。"},
+      percent(valve.rule_kv_percent, 1, 100));
+}
+
 }  // namespace
 
 void describe_valve(ValveSettings& valve, Visitor& v) {
@@ -70,6 +93,7 @@ void describe_valve(ValveSettings& valve, Visitor& v) {
            "cheaper ones.",
            "等待一秒的价值（设备货币）；越高越偏向快的节点而非便宜的节点。"},
           money(valve.waiting_price_per_s, 1000000));
+  describe_rule(valve, v);
   v.leave();
 }
 

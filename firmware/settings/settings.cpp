@@ -40,6 +40,30 @@ const char* to_text(Goal goal) {
   return "";
 }
 
+const char* to_text(Rule rule) {
+  switch (rule) {
+    case Rule::predict:
+      return "predict";
+    case Rule::local_only:
+      return "local-only";
+    case Rule::cloud_only:
+      return "cloud-only";
+    case Rule::round_robin:
+      return "round-robin";
+    case Rule::least_outstanding:
+      return "least-outstanding";
+    case Rule::static_threshold:
+      return "static-threshold";
+    case Rule::queue_kv:
+      return "queue-kv";
+    case Rule::cache_aware:
+      return "cache-aware";
+    case Rule::prefix_hash:
+      return "prefix-hash";
+  }
+  return "";
+}
+
 const char* to_text(Capability capability) {
   switch (capability) {
     case Capability::tools:
@@ -123,6 +147,14 @@ std::span<const HalfClose> all_of(HalfClose) {
 std::span<const Goal> all_of(Goal) {
   static constexpr std::array kAll = {Goal::cost, Goal::balanced, Goal::fast, Goal::green,
                                       Goal::home_first};
+  return kAll;
+}
+
+std::span<const Rule> all_of(Rule) {
+  static constexpr std::array kAll = {
+      Rule::predict,     Rule::local_only,        Rule::cloud_only,
+      Rule::round_robin, Rule::least_outstanding, Rule::static_threshold,
+      Rule::queue_kv,    Rule::cache_aware,       Rule::prefix_hash};
   return kAll;
 }
 

@@ -25,6 +25,17 @@ enum class Place { local, cloud };                            // "local", "cloud
 enum class DataClass { open, internal, home_only };           // "open", "internal", "home-only"
 enum class HalfClose { leave, keep };                         // "leave", "keep"
 enum class Goal { cost, balanced, fast, green, home_first };  // "home-first"
+enum class Rule {                                             // "local-only"
+  predict,
+  local_only,
+  cloud_only,
+  round_robin,
+  least_outstanding,
+  static_threshold,
+  queue_kv,
+  cache_aware,
+  prefix_hash,
+};
 enum class Capability { tools, vision, audio, structured_output };  // by its own name
 enum class NodeEndpoint {                                           // by its own name
   chat_completions,
@@ -47,6 +58,7 @@ const char* to_text(Place place);
 const char* to_text(DataClass data_class);
 const char* to_text(HalfClose half_close);
 const char* to_text(Goal goal);
+const char* to_text(Rule rule);
 const char* to_text(Capability capability);
 const char* to_text(NodeEndpoint endpoint);
 const char* to_text(LogLevel level);
@@ -57,6 +69,7 @@ std::span<const Place> all_of(Place);
 std::span<const DataClass> all_of(DataClass);
 std::span<const HalfClose> all_of(HalfClose);
 std::span<const Goal> all_of(Goal);
+std::span<const Rule> all_of(Rule);
 std::span<const Capability> all_of(Capability);
 std::span<const NodeEndpoint> all_of(NodeEndpoint);
 std::span<const LogLevel> all_of(LogLevel);
@@ -127,6 +140,10 @@ struct ValveSettings {
   Duration first_byte_max = Duration::ms(120000);  // longest wait for an answer's first byte
   Goal goal = Goal::balanced;                      // what the choice among nodes goes by
   Money waiting_price_per_s{1000000};  // box currency; more: faster nodes win over cheaper ones
+  Rule rule = Rule::predict;      // any other: as another gateway decides, blind to service levels
+  int64_t rule_concurrency = 32;  // N of static-threshold; more: fuller here, slower
+  int64_t rule_queue = 5;         // queue-kv: waiting requests at which local counts as full
+  int64_t rule_kv_percent = 80;   // queue-kv: KV memory in use at which local counts as full
   bool operator==(const ValveSettings&) const = default;
 };
 

@@ -86,6 +86,7 @@ struct Ask {
   FeatureSet needs;
   Tokens context;            // prompt and answer, estimated; zero = its length is not checked
   bool over_budget = false;  // its key may use no node that costs money
+  uint64_t beginning = 0;    // a hash of how its prompt begins; 0 = not known
   bool operator==(const Ask&) const = default;
 };
 

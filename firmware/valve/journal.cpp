@@ -33,6 +33,7 @@ void fields(V& v, Ask& ask) {
   v.field("needs", ask.needs);
   v.field("context", ask.context);
   v.field("over_budget", ask.over_budget);
+  v.field("beginning", ask.beginning);
 }
 
 template <class V>
@@ -94,6 +95,10 @@ void fields(V& v, Policy& policy) {
   v.field("attempts_max", policy.attempts_max);
   v.field("first_byte_max", policy.first_byte_max);
   v.field("waiting_price", policy.waiting_price_nano_per_s);
+  v.field("rule", policy.rule, kRuleLast);
+  v.field("rule_concurrency", policy.rule_concurrency);
+  v.field("rule_queue", policy.rule_queue);
+  v.field("rule_kv", policy.rule_kv);
 }
 
 template <class V>

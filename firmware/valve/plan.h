@@ -44,8 +44,9 @@ enum class Reason {
   no_feature,         // refuse: no node that may serve it offers what it needs
   over_budget,        // refuse: only nodes that cost money serve it, and the budget is used up
   budget_stays_home,  // hold: the budget for nodes that cost is used up, and local cannot take it
+  by_rule,            // send: the site decides by a rule of its choice (rule.h)
 };
-inline constexpr Reason kReasonLast = Reason::budget_stays_home;
+inline constexpr Reason kReasonLast = Reason::by_rule;
 
 struct Candidate {
   NodeId node;

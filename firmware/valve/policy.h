@@ -5,6 +5,7 @@
 
 #include "firmware/base/time.h"
 #include "firmware/base/units.h"
+#include "firmware/valve/rule.h"
 
 namespace sluice::valve {
 
@@ -20,6 +21,10 @@ struct Policy {
   int attempts_max = 3;
   Duration first_byte_max = Duration::seconds(120);
   int64_t waiting_price_nano_per_s = 1'000'000;  // what a second of waiting is worth (score.h)
+  Rule rule = Rule::predict;
+  int rule_concurrency = 32;  // N of static_threshold
+  int rule_queue = 5;         // Q and K of queue_kv
+  double rule_kv = 0.8;
   bool operator==(const Policy&) const = default;
 };
 

@@ -58,6 +58,28 @@ struct Words {
   const char* zh;
 };
 
+Words words_of_refusal(Reason reason) {
+  switch (reason) {
+    case Reason::closed_no_local:
+      return {"only the cloud serves this model and the valve is closed",
+              "该模型只有云端提供，而阀门已关闭"};
+    case Reason::not_permitted:
+      return {"this key or this data may use none of the nodes", "该密钥或该数据不可使用任何节点"};
+    case Reason::past_deadline:
+      return {"its deadline has passed", "已超过截止时间"};
+    case Reason::too_long:
+      return {"it is longer than the context of every node that may serve it",
+              "长度超过所有可用节点的上下文上限"};
+    case Reason::no_feature:
+      return {"no node that may serve it offers what it needs", "可用节点均不支持其所需的功能"};
+    case Reason::over_budget:
+      return {"the budget of its key is used up, and every node that serves it costs money",
+              "该密钥的预算已用完，而提供该模型的节点都要付费"};
+    default:
+      return {"", ""};
+  }
+}
+
 Words words_of(Reason reason) {
   switch (reason) {
     case Reason::local_fits:
@@ -106,26 +128,20 @@ Words words_of(Reason reason) {
       return {"no local engine answers and the valve is closed", "本地引擎无应答，且阀门已关闭"};
     case Reason::down_no_cloud:
       return {"no node answers", "没有节点应答"};
-    case Reason::closed_no_local:
-      return {"only the cloud serves this model and the valve is closed",
-              "该模型只有云端提供，而阀门已关闭"};
-    case Reason::not_permitted:
-      return {"this key or this data may use none of the nodes", "该密钥或该数据不可使用任何节点"};
-    case Reason::past_deadline:
-      return {"its deadline has passed", "已超过截止时间"};
-    case Reason::too_long:
-      return {"it is longer than the context of every node that may serve it",
-              "长度超过所有可用节点的上下文上限"};
-    case Reason::no_feature:
-      return {"no node that may serve it offers what it needs", "可用节点均不支持其所需的功能"};
-    case Reason::over_budget:
-      return {"the budget of its key is used up, and every node that serves it costs money",
-              "该密钥的预算已用完，而提供该模型的节点都要付费"};
     case Reason::budget_stays_home:
       return {"the budget of its key is used up, so it waits for a node that costs nothing",
               "该密钥的预算已用完，只能等待免费的节点"};
+    case Reason::by_rule:
+      return {"the rule that this site decides by names it", "按本站点选用的规则选定"};
+    case Reason::closed_no_local:
+    case Reason::not_permitted:
+    case Reason::past_deadline:
+    case Reason::too_long:
+    case Reason::no_feature:
+    case Reason::over_budget:
+      break;
   }
-  return {"", ""};
+  return words_of_refusal(reason);
 }
 
 }  // namespace
@@ -217,6 +233,8 @@ const char* to_text(Reason reason) {
       return "over_budget";
     case Reason::budget_stays_home:
       return "budget_stays_home";
+    case Reason::by_rule:
+      return "by_rule";
   }
   return "";
 }

@@ -4,7 +4,7 @@
 #include <functional>
 #include <set>
 
-#include "firmware/valve/decide.h"
+#include "firmware/valve/rules/rules.h"
 #include "firmware/valve/words.h"
 #include "tests/unit/valve/samples.h"
 
@@ -128,6 +128,7 @@ const std::vector<Line>& others() {
          s.forget(0);
        }},
       {Reason::budget_stays_home, Verdict::hold, -1, [](Story& s) { s.ask.over_budget = true; }},
+      {Reason::by_rule, Verdict::send, 1, [](Story& s) { s.policy.rule = Rule::cloud_only; }},
   };
   return lines;
 }
@@ -146,7 +147,7 @@ TEST_CASE("decide: every reason has its story") {
     CAPTURE(to_text(line.reason));
     Story story;
     line.change(story);
-    const Plan plan = decide(story.ask, story.view, story.policy, {});
+    const Plan plan = decide_by_rule(story.ask, story.view, story.policy, {});
     CHECK(std::string(to_text(plan.reason)) == to_text(line.reason));
     CHECK(plan.verdict == line.verdict);
     CHECK((plan.candidates.empty() ? -1 : plan.candidates[0].node.index) == line.first);

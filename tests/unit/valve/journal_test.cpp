@@ -4,6 +4,7 @@
 
 #include <limits>
 
+#include "firmware/valve/rules/rules.h"
 #include "tests/unit/valve/samples.h"
 
 using namespace sluice;
@@ -14,7 +15,7 @@ namespace {
 
 Decision decided(Ask ask, View view, const Policy& policy, Draw draw) {
   Decision decision{std::move(ask), std::move(view), policy, draw, {}};
-  decision.plan = decide(decision.ask, decision.view, policy, draw);
+  decision.plan = decide_by_rule(decision.ask, decision.view, policy, draw);
   return decision;
 }
 
@@ -65,7 +66,7 @@ TEST_CASE("journal: 10,000 random decisions are read back and decided again alik
                       back.policy == written.policy && back.draw == written.draw &&
                       back.plan == written.plan;
     if (!same) FAIL("case " << i << ": not what was written");
-    if (!(decide(back.ask, back.view, back.policy, back.draw) == written.plan)) {
+    if (!(decide_by_rule(back.ask, back.view, back.policy, back.draw) == written.plan)) {
       FAIL("case " << i << ": decided differently");
     }
     if (text_of(back) != text_of(written)) FAIL("case " << i << ": written differently");

@@ -177,6 +177,10 @@ inline Policy random_policy(Dice& dice) {
   policy.attempts_max = dice.small(4);
   policy.first_byte_max = Duration::ms(1 + dice.upto(120000));
   policy.waiting_price_nano_per_s = dice.upto(3) * 500'000;
+  if (dice.one_in(2)) policy.rule = static_cast<Rule>(dice.small(static_cast<int>(kRuleLast)));
+  policy.rule_concurrency = 1 + dice.small(60);
+  policy.rule_queue = dice.small(8);
+  policy.rule_kv = 0.1 + 0.9 * dice.part();
   return policy;
 }
 
