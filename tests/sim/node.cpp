@@ -77,6 +77,7 @@ std::unique_ptr<ports::HttpCall> SimNode::call(ports::HttpCallSpec spec,
   call.service_done = false;
   call.still_until = Instant();
   call.late.clear();
+  call.late_tokens = 0;
   call.book = {};
   call.book.sum = kFnvStart;
   if (call.kind == Kind::answer) {
@@ -190,7 +191,7 @@ void SimNode::answer_page(SeatId seat) {
                : service_->metrics();
   }
   tell_head(seat);
-  if (call.sink != nullptr && !text.empty()) say(seat, text, false);
+  if (call.sink != nullptr && !text.empty()) say(seat, text, Piece::other);
   say_end(seat);
 }
 
@@ -222,13 +223,13 @@ void SimNode::hear(const testbed::EngineEvent& event) {
       ++call.book.generated;
       if (call.sink == nullptr || !call.facts.stream) return;
       tell_head(seat);
-      if (call.sink != nullptr) say(seat, token_event(call, 0), false);
+      if (call.sink != nullptr) say(seat, token_event(call, 0), Piece::token);
       if (call.sink != nullptr) observer_.on_answer_begins(index_, call.book.request);
       return;
     case EventKind::token:
       ++call.book.generated;
       if (call.sink != nullptr && call.facts.stream) {
-        say(seat, token_event(call, event.index), false);
+        say(seat, token_event(call, event.index), Piece::token);
       }
       return;
     case EventKind::finished:
@@ -248,15 +249,15 @@ void SimNode::hear_end(SeatId seat) {
   if (call.facts.stream) {
     say(seat,
         fmt::format("data: {{\"id\":\"c\",\"model\":\"{}\",\"choices\":[],{}}}\n\n", model_, usage),
-        true);
-    say(seat, "data: [DONE]\n\n", false);
+        Piece::usage);
+    say(seat, "data: [DONE]\n\n", Piece::other);
   } else {
     tell_head(seat);
     say(seat,
         fmt::format("{{\"id\":\"c\",\"model\":\"{}\",\"choices\":[{{\"message\":{{\"content\":"
                     "\"all of it\"}},\"finish_reason\":\"stop\"}}],{}}}",
                     model_, usage),
-        false);
+        Piece::other);
     if (call.sink != nullptr) observer_.on_answer_begins(index_, call.book.request);
   }
   say_end(seat);
@@ -283,22 +284,23 @@ bool SimNode::is_held_back(const Call& call) const {
          clock_.now() < call.still_until;
 }
 
-// `edited_out`: the box leaves it out of what it passes on.
-void SimNode::say(SeatId seat, std::string_view bytes, bool edited_out) {
+// The usage event was asked for by the box alone: it is left out of what it passes on.
+void SimNode::say(SeatId seat, std::string_view bytes, Piece piece) {
   Call& call = *calls_[seat];
   if (call.sink == nullptr) return;
-  if (keeps_sums_ && !edited_out) call.book.sum = fnv(bytes, call.book.sum);
+  if (keeps_sums_ && piece != Piece::usage) call.book.sum = fnv(bytes, call.book.sum);
   if (link_.loss > 0 && call.kind == Kind::answer && chance_.happens(link_.loss)) {
     call.still_until = clock_.now() + link_.resend;
     watch(call);
   }
+  const int64_t tokens = piece == Piece::token ? 1 : 0;
   if (is_held_back(call)) {
     call.late += bytes;
+    call.late_tokens += tokens;
     return;
   }
   call.last_heard = clock_.now();
-  call.book.bytes += bytes.size();
-  ++pieces_passed_;
+  call.book.heard += tokens;
   call.sink->on_body(bytes);
 }
 
@@ -333,7 +335,7 @@ void SimNode::flush(SeatId seat) {
   if (!call.late.empty()) {
     const std::string late = std::exchange(call.late, {});
     call.last_heard = clock_.now();
-    call.book.bytes += late.size();
+    call.book.heard += std::exchange(call.late_tokens, 0);
     call.sink->on_body(late);
   }
   if (call.sink != nullptr && call.end_late && !call.paused) {

@@ -51,10 +51,10 @@ inline constexpr std::string_view kRequestField = "sim-request";
 struct CallBook {
   uint32_t request = 0;
   int64_t generated = 0;  // tokens, by the service, until it heard that nobody wants more
+  int64_t heard = 0;      // tokens of a stream, passed to the box
   bool taken = false;     // the service began to work on it
   bool whole = false;     // all of it was passed to the box
-  uint64_t bytes = 0;     // of the answer's body, passed to the box
-  uint64_t sum = 0;       // FNV-1a of them, without the usage event; if sums are kept
+  uint64_t sum = 0;       // FNV-1a of the body without its usage event, if sums are kept
 };
 
 class NodeObserver {
@@ -83,7 +83,6 @@ class SimNode final : public ports::HttpClient {
 
   Service& service() { return *service_; }
   int open_calls() const { return open_calls_; }  // for answers, that the box has not let go of
-  uint64_t pieces_passed() const { return pieces_passed_; }
 
  private:
   enum class Kind { answer, page };
@@ -103,6 +102,7 @@ class SimNode final : public ports::HttpClient {
     bool paused = false;
     Instant still_until;  // a lost piece is sent again
     std::string late;     // said, but not yet passed on
+    int64_t late_tokens = 0;
     bool head_late = false;
     bool end_late = false;
     std::unique_ptr<ports::Timer> watch;
@@ -128,7 +128,8 @@ class SimNode final : public ports::HttpClient {
   void hear(const testbed::EngineEvent& event);
   void hear_end(SeatId seat);
   void tell_head(SeatId seat);
-  void say(SeatId seat, std::string_view bytes, bool edited_out);
+  enum class Piece { token, usage, other };
+  void say(SeatId seat, std::string_view bytes, Piece piece);
   void say_end(SeatId seat);
   bool is_held_back(const Call& call) const;
   void flush(SeatId seat);
@@ -158,7 +159,6 @@ class SimNode final : public ports::HttpClient {
   std::string token_text_;
   size_t token_at_ = 0;  // of the part that differs
   int open_calls_ = 0;
-  uint64_t pieces_passed_ = 0;
   std::unique_ptr<ports::Timer> wake_;
   Instant wake_at_;
   std::unique_ptr<ports::Timer> flush_;

@@ -8,6 +8,7 @@
 #include "firmware/base/check.h"
 #include "firmware/base/embedded.h"
 #include "firmware/ports/config.h"
+#include "tests/sim/checks.h"
 
 namespace sluice::drivers {
 std::vector<EmbeddedFile> embedded_engines();  // made by the build from drivers/engines
@@ -132,6 +133,10 @@ Site::Site(SiteSpec spec)
   ENSURE(meter_.open().has_value());
   for (size_t i = 0; i < nodes_.size(); ++i) watch_node(i);
   on_learn();
+  if (spec_.checks) {
+    checks_ = std::make_unique<Checks>(*this);
+    timers.after_each_turn([this] { checks_->after_turn(); });
+  }
   timers.pass(kSettlingIn);
 }
 
@@ -168,7 +173,8 @@ void Site::on_learn() {
 }
 
 void Site::must(bool holds, std::string_view what) {
-  if (!holds) violations_.push_back(fmt::format("{}: {}", clock.now().as_us(), what));
+  if (holds || violations_.size() >= kViolationsMax) return;
+  violations_.push_back(fmt::format("{}: {}", clock.now().as_us(), what));
 }
 
 uint32_t Site::open(const SimAsk& ask) {
@@ -256,6 +262,7 @@ RequestFacts Site::facts_of(uint32_t request) const {
 
 void Site::on_call(int node, uint32_t request) {
   ++results_[request].calls;
+  ++calls_made_;
   const SimClient* client = clients_[request].get();
   must(client != nullptr && !client->is_over(), "a call for a request that is over");
   must(client == nullptr || !client->has_content(), "a call after the first byte");
@@ -268,6 +275,7 @@ void Site::on_call(int node, uint32_t request) {
 void Site::on_answer_begins(int node, uint32_t request) { passed_[request].node = node; }
 
 void Site::on_call_over(int node, const CallBook& book) {
+  tokens_heard_ += book.heard;
   RequestResult& result = results_[book.request];
   const bool cloud = spec_.nodes[static_cast<size_t>(node)].profile.place == valve::Place::cloud;
   if (cloud && book.taken) {
@@ -307,6 +315,7 @@ void Site::run_until_idle(Duration longest) {
   while (open_ > 0 && clock.now() < end) timers.leap();
   must(open_ == 0, "requests are still open at the end of the run");
   timers.pass(kAfterwards);
+  if (checks_) checks_->at_end();
 }
 
 }  // namespace sluice::sim

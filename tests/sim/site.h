@@ -66,8 +66,11 @@ struct SiteSpec {
   size_t queue_max = 1000;
   double bytes_per_token = 4;  // of prompts; the box believes in 4
   bool tell_output_max = false;
-  bool checks = false;  // the bytes of every answer are compared, log lines are made
+  int calls_at_a_time = 1;  // of one request; more where it is hedged
+  bool checks = false;  // see checks.h; also the bytes of answers are compared, lines are logged
 };
+
+class Checks;
 
 class Site : private NodeObserver, private ClientObserver {
  public:
@@ -101,7 +104,9 @@ class Site : private NodeObserver, private ClientObserver {
   size_t node_count() const { return nodes_.size(); }
   const SimClient* client(uint32_t request) const { return clients_.at(request).get(); }
   SimClient* client(uint32_t request) { return clients_.at(request).get(); }
-  // What must always hold did not; empty: it did. See checks.h for what is looked at.
+  // What must always hold did not; empty: it did. See checks.h for what is looked at. Only the
+  // first kViolationsMax are kept.
+  static constexpr size_t kViolationsMax = 20;
   const std::vector<std::string>& violations() const { return violations_; }
   void must(bool holds, std::string_view what);
 
@@ -170,6 +175,9 @@ class Site : private NodeObserver, private ClientObserver {
   size_t open_ = 0;
   std::string body_;
   uint64_t hash_ = kFnvStart;
+  int64_t calls_made_ = 0;    // for answers
+  int64_t tokens_heard_ = 0;  // by the box, of streams
+  std::unique_ptr<Checks> checks_;
   std::vector<std::string> violations_;
 };
 
