@@ -50,6 +50,10 @@ class Ledger {
   void open();  // makes the table; a failure is told by fault() and tried again with the rows
   void add(LedgerRow row);
   size_t pending() const { return pending_.size(); }
+  template <class Visit>
+  void visit_waiting(Visit visit) const {  // rows that the store has not been given
+    for (size_t i = in_flight_; i < pending_.size(); ++i) visit(pending_[i]);
+  }
 
   // `done` when the rows of now are durable, or the store has refused; never inside this call.
   void flush(Callback done);

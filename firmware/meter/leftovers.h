@@ -46,6 +46,9 @@ class Leftovers {
   // The next rows, at most `rows_max`; none: there are no more, or on_more will tell.
   std::vector<LedgerRow> take(size_t rows_max);
 
+  bool is_idle() const {
+    return state_ == State::idle && files_to_read_.empty() && started_.empty();
+  }
   int bad_files() const { return bad_files_; }  // unreadable or with bad lines, kept for people
 
  private:

@@ -11,6 +11,7 @@
 #include "firmware/meter/ledger.h"
 #include "firmware/meter/leftovers.h"
 #include "firmware/meter/meter_journal.h"
+#include "firmware/meter/spend.h"
 #include "firmware/meter/totals.h"
 
 namespace sluice::meter {
@@ -37,6 +38,7 @@ MeterJournal::Place place_of(const MeterSettings& settings) {
 class Meter::State {
  public:
   State(const MeterPorts& ports, const MeterSettings& settings);
+  ~State();
 
   Result<void> open();
   void start(AttemptStart attempt);
@@ -48,6 +50,8 @@ class Meter::State {
   Ledger& ledger() { return ledger_; }
   const Ledger& ledger() const { return ledger_; }
   const Totals& totals() const { return totals_; }
+  Money spent(const std::string& key) { return spend_.of(key, ports_.calendar.now()); }
+  Money spent_in_all() { return spend_.all(ports_.calendar.now()); }
   size_t open_attempts() const { return open_.size(); }
 
  private:
@@ -60,6 +64,8 @@ class Meter::State {
   void keep(LedgerRow row);
   void on_stored(const std::vector<LedgerRow>& rows);
   void take_leftovers();
+  void count_spend();
+  void on_spend(const Result<ports::SqlRows>& rows);
 
   // Fixed after construction.
   const MeterPorts ports_;
@@ -69,11 +75,15 @@ class Meter::State {
   Leftovers leftovers_;
   std::map<uint64_t, Open> open_;
   Totals totals_;
+  Spend spend_;
+  bool spend_is_old_ = false;  // the ledger got rows that no end() told of
+  bool others_lived_ = false;
   size_t journal_only_ = 0;  // attempts that wait in a journal for the next start
   size_t lost_ = 0;          // neither journal nor memory took them
   Ledger ledger_;
   std::unique_ptr<ports::Timer> look_again_;
   bool is_open_ = false;
+  std::shared_ptr<State*> self_;  // null inside after destruction: the store may answer later
 };
 
 Meter::State::State(const MeterPorts& ports, const MeterSettings& settings)
@@ -83,13 +93,17 @@ Meter::State::State(const MeterPorts& ports, const MeterSettings& settings)
       leftovers_(journal_, ports.files, ports.work, ports.log, [this] { take_leftovers(); }),
       ledger_(ports.store, ports.timers, ports.log, settings.commit,
               [this](const std::vector<LedgerRow>& rows) { on_stored(rows); }),
-      look_again_(ports.timers.make([this] { look_for_leftovers(); })) {}
+      look_again_(ports.timers.make([this] { look_for_leftovers(); })),
+      self_(std::make_shared<State*>(this)) {}
+
+Meter::State::~State() { *self_ = nullptr; }
 
 Result<void> Meter::State::open() {
   ENSURE(!is_open_);
   if (Result<void> opened = journal_.open(); !opened) return opened;
   is_open_ = true;
   ledger_.open();
+  count_spend();
   look_again_->start(Duration());  // not before others have started: serving comes first
   return {};
 }
@@ -97,12 +111,38 @@ Result<void> Meter::State::open() {
 void Meter::State::look_for_leftovers() {
   leftovers_.add(journal_.take_over());
   take_leftovers();
-  if (journal_.others_live()) look_again_->start(kLookAgain);
+  const bool others_live = journal_.others_live();
+  if (others_lived_ && !others_live) count_spend();  // what it stored itself
+  others_lived_ = others_live;
+  if (others_live) look_again_->start(kLookAgain);
 }
 
 void Meter::State::take_leftovers() {
   if (ledger_.pending() >= Ledger::kRowsPerCommit) return;
-  for (LedgerRow& row : leftovers_.take(Ledger::kRowsPerCommit)) ledger_.add(std::move(row));
+  for (LedgerRow& row : leftovers_.take(Ledger::kRowsPerCommit)) {
+    spend_is_old_ = true;
+    ledger_.add(std::move(row));
+  }
+}
+
+// The ledger carries out the question after every commit that it was given before.
+void Meter::State::count_spend() {
+  const Date now = ports_.calendar.now();
+  spend_is_old_ = false;
+  spend_.begin_count(now);
+  ledger_.visit_waiting([this](const LedgerRow& row) {
+    spend_.add_waiting(row.start.key, cost_of(row.start, row.end), row.start.at);
+  });
+  ports_.store.query(spend_.question(currency_, now), kSpendersMax,
+                     [self = self_](const Result<ports::SqlRows>& rows) {
+                       if (*self != nullptr) (*self)->on_spend(rows);
+                     });
+}
+
+void Meter::State::on_spend(const Result<ports::SqlRows>& rows) {
+  if (rows) return spend_.answered(*rows, ports_.calendar.now());
+  spend_is_old_ = true;  // asked again when the store takes rows
+  ports_.log.warning("meter", "what was spent this month cannot be read: {}", rows.error().text);
 }
 
 void Meter::State::start(AttemptStart attempt) {
@@ -122,6 +162,7 @@ void Meter::State::end(uint64_t id, const AttemptEnd& end) {
   LedgerRow row{std::move(found->second.attempt), end, currency_, found->second.file, 0};
   open_.erase(found);
   totals_.add(row.start, row.end, ports_.clock.now());
+  spend_.add(row.start.key, cost_of(row.start, row.end), row.start.at, ports_.calendar.now());
   write_end(row);
   keep(std::move(row));
 }
@@ -153,6 +194,11 @@ void Meter::State::on_stored(const std::vector<LedgerRow>& rows) {
   }
   journal_.try_again();  // the store takes rows: the disk may have room again
   take_leftovers();
+  if (!spend_is_old_ || !leftovers_.is_idle()) return;
+  spend_is_old_ = false;
+  ledger_.flush([self = self_] {
+    if (*self != nullptr) (*self)->count_spend();
+  });
 }
 
 std::string Meter::State::health() const {
@@ -191,6 +237,8 @@ void Meter::flush(std::function<void()> done) { state_->ledger().flush(std::move
 std::string Meter::health() const { return state_->health(); }
 const std::map<NodeModel, NodeModelTotals>& Meter::totals() const { return state_->totals().all(); }
 Share Meter::share(Instant now) const { return state_->totals().share(now); }
+Money Meter::spent(const std::string& key) const { return state_->spent(key); }
+Money Meter::spent_in_all() const { return state_->spent_in_all(); }
 size_t Meter::unstored_rows() const { return state_->ledger().pending(); }
 size_t Meter::open_attempts() const { return state_->open_attempts(); }
 

@@ -73,6 +73,12 @@ class Meter : public MeterView {
   // Stores what is pending now; `done` when all of it is durable or has failed (at stop).
   void flush(std::function<void()> done);
 
+  // Spent this month (UTC) by one key and by all, at the prices of the attempts' starts, those of
+  // earlier processes included; box currency. Attempts that run count when they have ended, those
+  // of a process that drains beside this one when it has ended.
+  Money spent(const std::string& key) const;
+  Money spent_in_all() const override;
+
   std::string health() const;  // empty: all well; else one sentence
   const std::map<NodeModel, NodeModelTotals>& totals() const override;
   Share share(Instant now) const override;

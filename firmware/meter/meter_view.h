@@ -61,6 +61,7 @@ class MeterView {
   virtual const std::map<NodeModel, NodeModelTotals>& totals() const = 0;
   virtual Share share(Instant now) const = 0;
   virtual size_t unstored_rows() const = 0;
+  virtual Money spent_in_all() const = 0;  // this month (UTC)
 };
 
 }  // namespace sluice::meter

@@ -136,6 +136,7 @@ bool Exchange::decide(bool first) {
   const Instant now = world_.clock.now();
   // The room asks in order: who is asked again has nobody before it.
   const int before_us = first && world_.room.length() > 0 ? world_.room.waiting(kind_of(ask_)) : 0;
+  ask_.over_budget = is_over_budget(world_, tenant_);
   valve::Decision decision;
   decision.ask = ask_;
   decision.view = world_.senses.view(ask_.model, before_us, now);
@@ -212,6 +213,7 @@ bool Exchange::may_still_go(const valve::Candidate& candidate) const {
   if (access == world_.nodes.end() || world_.senses.is_retired(candidate.node)) return false;
   if (!world_.senses.node(candidate.node).profile().enabled) return false;
   if (!speaks(access->second)) return false;
+  if (candidate.cost.nano > 0 && is_over_budget(world_, tenant_)) return false;
   if (access->second.data.is_cloud && !world_.policy.valve.overflow) return false;
   return govern::may_go(tenant_.data_class, access->second.data);
 }

@@ -100,6 +100,12 @@ Tokens estimate_tokens(size_t prompt_bytes) {
   return {(static_cast<int64_t>(prompt_bytes) + kBytesPerToken - 1) / kBytesPerToken};
 }
 
+bool is_over_budget(const ProxyWorld& world, const Tenant& tenant) {
+  const Money box = world.policy.budget_per_month;
+  if (box.nano > 0 && world.meter.spent_in_all() >= box) return true;
+  return tenant.budget.nano > 0 && world.meter.spent(tenant.key) >= tenant.budget;
+}
+
 std::optional<ApiError> needs_error(const valve::Plan& plan, const valve::Ask& ask) {
   if (plan.reason == valve::Reason::too_long) {
     const int64_t answer = ask.context.count - ask.prompt_tokens.count;

@@ -36,6 +36,9 @@ struct RequestFacts {
 // 429 if the budget of its key is used up. Nothing: another reason.
 std::optional<ApiError> needs_error(const valve::Plan& plan, const valve::Ask& ask);
 
+// The month's budget of its key, or of the box, is used up.
+bool is_over_budget(const ProxyWorld& world, const Tenant& tenant);
+
 // Refusals: 404 if no node serves the model (for this key), 403 if none may be given the data, 404
 // if none of those that may speaks the endpoint, 400 if it had to be translated and cannot be;
 // 404 or 409 if it goes on from a response of which no node is known, or none that may be used.

@@ -145,6 +145,9 @@ void write_box(MetricsText& page, const MetricsParts& parts) {
         static_cast<double>(parts.queue.length_max));
   gauge(page, "sluice_ledger_unstored_rows", "Rows of the ledger that are not yet in the store.",
         static_cast<double>(parts.unstored_rows));
+  page.family("sluice_spent_this_month", "gauge",
+              "What attempts that began this month (UTC) cost, in units of the currency.");
+  page.sample({{"currency", parts.box.currency}}, parts.spent_this_month.units());
   gauge(page, "sluice_connections", "Connections of clients.",
         static_cast<double>(parts.process.connections));
   page.family("sluice_connections_refused_total", "counter",
@@ -179,9 +182,9 @@ std::unique_ptr<ports::HttpActivity> MetricsPage::open(const ports::HttpRequestH
     send_refusal(answer, {405, "this path answers GET, HEAD only", "GET, HEAD"});
     return std::make_unique<Answered>();
   }
-  const MetricsParts parts{world_.box.status(), world_.box.process(),
-                           world_.senses.reports(world_.clock.now()), world_.queue.queue(),
-                           world_.meter.unstored_rows()};
+  const MetricsParts parts{
+      world_.box.status(),  world_.box.process(),         world_.senses.reports(world_.clock.now()),
+      world_.queue.queue(), world_.meter.unstored_rows(), world_.meter.spent_in_all()};
   send_text(answer, 200, kMetricsType, metrics_text(parts, world_.meter.totals()));
   return std::make_unique<Answered>();
 }

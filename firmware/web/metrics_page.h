@@ -21,6 +21,7 @@ struct MetricsParts {
   std::vector<sense::NodeReport> nodes;
   proxy::QueueReport queue;
   size_t unstored_rows = 0;
+  Money spent_this_month;
 };
 
 // Pure.

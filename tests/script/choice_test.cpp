@@ -97,6 +97,50 @@ TEST_CASE("choice: images go where they are understood, or are refused by name")
   finish(w);
 }
 
+TEST_CASE("choice: a key whose budget is used up stays where it costs nothing, or is told so") {
+  World w;
+  local_is_away(w);
+  change_nodes(w, [](uint8_t i, sense::NodeProfile& p) {
+    p.price_in_nano = p.price_out_nano = i * i * 1'000'000;
+  });
+  w.keys.keys["key-internal"].budget = {5'000'000};
+  w.ask("key-internal", chat());
+  w.cheap().last().answer(200, answer_with_cached(7, 0));  // 8 tokens: 8,000,000
+  Client& refused = w.ask("key-internal", chat());
+  CHECK(refused.status == 429);
+  CHECK(contains(refused.body, "\"insufficient_quota\""));
+  CHECK(refused.fields.get("x-should-retry") == "false");
+  change_nodes(w, [](uint8_t, sense::NodeProfile& p) { p.enabled = true; });
+  w.senses.node({0}).health(true, "", w.clock.now());
+  w.ask("key-internal", chat());
+  REQUIRE(w.local().count() == 1);  // free
+  w.local().last().fail(ports::HttpFailure::Stage::connect);
+  w.settle();
+  CHECK(w.cheap().count() + w.dear().count() == 1);  // and nothing else after it
+  w.add_key("key-other", identity::DataClass::internal);
+  w.ask("key-other", chat());
+  w.local().last().answer(200, "{}");
+  finish(w);
+}
+
+TEST_CASE("choice: the budget of the box counts what all keys spend") {
+  World w;
+  local_is_away(w);
+  change_nodes(w, [](uint8_t i, sense::NodeProfile& p) {
+    p.price_in_nano = p.price_out_nano = i * i * 1'000'000;
+  });
+  w.proxy.policy.budget_per_month = {9'000'000};
+  w.add_key("key-other", identity::DataClass::internal);
+  w.ask("key-internal", chat());
+  w.cheap().last().answer(200, answer_with_cached(7, 0));
+  w.ask("key-other", chat());
+  w.cheap().last().answer(200, answer_with_cached(7, 0));
+  CHECK(w.meter.spent_in_all() == Money{16'000'000});
+  Client& refused = w.ask("key-other", chat());
+  CHECK(refused.status == 429);
+  finish(w);
+}
+
 TEST_CASE("choice: a conversation stays with its cloud node, another goes where it likes") {
   World w;
   local_is_away(w);

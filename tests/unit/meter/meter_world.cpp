@@ -116,19 +116,42 @@ bool WorldWork::step() {
 
 void WorldStore::commit(std::vector<ports::SqlStatement> statements,
                         std::function<void(Result<void>)> done) {
-  waiting_.push_back({std::move(statements), std::move(done)});
-  most_waiting = std::max(most_waiting, waiting_.size());
+  waiting_.push_back({std::move(statements), std::move(done), {}});
+  const auto commits = std::count_if(waiting_.begin(), waiting_.end(),
+                                     [](const Commit& one) { return !one.answer; });
+  most_waiting = std::max(most_waiting, static_cast<size_t>(commits));
 }
 
-void WorldStore::query(ports::SqlStatement, size_t,
+void WorldStore::query(ports::SqlStatement question, size_t,
                        std::function<void(Result<ports::SqlRows>)> done) {
-  done(ports::SqlRows());
+  waiting_.push_back({{std::move(question)}, {}, std::move(done)});
+}
+
+// Of spend.h: the sums of cost by key, of rows that began at or after the first parameter.
+ports::SqlRows WorldStore::spent_since(const ports::SqlStatement& question) const {
+  std::map<std::string, int64_t> sums;
+  for (const auto& [id, row] : rows) {
+    if (std::get<int64_t>(row.at(8)) < std::get<int64_t>(question.values.at(0))) continue;
+    if (row.at(15) != question.values.at(1)) continue;
+    sums[std::get<std::string>(row.at(2))] += std::get<int64_t>(row.at(14));
+  }
+  ports::SqlRows answer;
+  for (const auto& [key, sum] : sums) answer.rows.push_back({key, sum});
+  return answer;
 }
 
 bool WorldStore::step() {
   if (waiting_.empty()) return false;
   Commit commit = std::move(waiting_.front());
   waiting_.pop_front();
+  if (commit.answer) {
+    if (busy) {
+      commit.answer(Error{ErrorKind::busy, "sqlite", "disk full"});
+    } else {
+      commit.answer(spent_since(commit.statements.front()));
+    }
+    return true;
+  }
   if (busy) {
     commit.done(Error{ErrorKind::busy, "sqlite", "disk full"});
     return true;

@@ -76,7 +76,9 @@ class WorldStore final : public ports::Store {
   struct Commit {
     std::vector<ports::SqlStatement> statements;
     std::function<void(Result<void>)> done;
+    std::function<void(Result<ports::SqlRows>)> answer;  // of a question, which is the statement
   };
+  ports::SqlRows spent_since(const ports::SqlStatement& question) const;
   Power& power_;
   std::deque<Commit> waiting_;
 };
@@ -114,7 +116,8 @@ class WorldClock final : public ports::Clock, public ports::Timers {
 
 class WorldCalendar final : public ports::Calendar {
  public:
-  Date now() const override { return Date::from_us(1'800'000'000'000'000); }
+  Date date = Date::from_us(1'800'000'000'000'000);  // 2027-01-15
+  Date now() const override { return date; }
 };
 
 class WorldLog final : public Log {

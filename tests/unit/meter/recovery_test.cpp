@@ -31,6 +31,9 @@ void live(World& world, Promise& promise, uint64_t first, uint64_t count) {
 
 void check(const World& world, const Promise& promise) {
   CHECK(world.store.rows.size() == promise.started.size());
+  int64_t spent = 0;
+  for (const auto& [id, row] : world.store.rows) spent += std::get<int64_t>(row.at(14));
+  CHECK(world.meter->spent("k00000001").nano == spent);
   for (uint64_t id : promise.started) {
     CAPTURE(id);
     const std::string outcome = world.outcome(static_cast<int64_t>(id));

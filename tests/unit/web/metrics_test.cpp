@@ -88,6 +88,7 @@ TEST_CASE("metrics: the page is well formed and its figures are those of the box
            "sluice_queue_length 3",
            "sluice_queue_length_max 1000",
            "sluice_ledger_unstored_rows 7",
+           "sluice_spent_this_month{currency=\"CNY\"} 12.5",
            "sluice_valve_open 1",
            "sluice_uptime_seconds 61",
            "process_open_fds 12",
@@ -161,7 +162,7 @@ TEST_CASE(
       if (type != "histogram") CHECK(name == family);
     }
   }
-  CHECK(seen.size() == 22);
+  CHECK(seen.size() == 23);
 }
 
 TEST_CASE("metrics: what is not known is left out, and nobody who asks is named") {

@@ -97,6 +97,7 @@ struct SetMeter final : meter::MeterView {
   const std::map<meter::NodeModel, meter::NodeModelTotals>& totals() const override { return all; }
   meter::Share share(Instant) const override { return last_minute; }
   size_t unstored_rows() const override { return 7; }
+  Money spent_in_all() const override { return {12'500'000'000}; }
 };
 
 struct SetKeys final : identity::KeyCommands {
