@@ -62,6 +62,7 @@ Result<void> Box::start() {
   const Result<std::string> token = read_admin_token();
   if (!token) return token.error();
   serving_ = std::make_unique<Serving>(*this, *token);
+  serving_->calibrator.load();
   if (Result<void> ok = nodes_->configure(settings(), serving_->world.nodes); !ok) return ok;
   const Result<std::optional<CheckedIdentity>> identity = next_identity(settings());
   if (!identity) return identity.error();
@@ -168,6 +169,7 @@ void Box::apply_live() {
     limits.rules.keeps_half_closed = keeps && entrance.is_api();
     entrance.server->set_limits(limits);
   }
+  serving_->calibrator.configure(settings());
   room_.poke();
 }
 

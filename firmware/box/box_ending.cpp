@@ -106,6 +106,7 @@ void Box::drain(Duration time_max) {
   stopping_ = true;
   drain_began_ = clock_.now();
   for (Entrance& entrance : serving_->entrances) entrance.listener.reset();
+  serving_->calibrator.stop("the box stops");
   stored_->meter.stop_looking();
   draining_ = static_cast<int>(serving_->entrances.size());
   give_up_->start(time_max);

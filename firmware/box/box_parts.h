@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "firmware/box/box.h"
+#include "firmware/box/calibrator.h"
 #include "firmware/box/tls_door.h"
 
 namespace sluice::box {
@@ -40,6 +41,8 @@ struct Box::Serving {
 
   proxy::DecisionLog decisions;
   proxy::ProxyWorld world;
+  std::unique_ptr<ports::Random> calibration_random;
+  Calibrator calibrator;
   web::WebWorld web;
   web::MetricsPage metrics;
   proxy::ApiFront api;

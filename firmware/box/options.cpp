@@ -53,6 +53,28 @@ void add_usage_command(CLI::App& app, Options& options) {
   usage->add_option("--format", o.format, "table, csv or json");
 }
 
+void add_calibrate_command(CLI::App& app, Options& options) {
+  CalibrateOptions& o = options.calibrate;
+  CLI::App* calibrate = add_command(
+      app, options, "calibrate",
+      "measure a local node: 1, 2, 4 ... 512 requests of 1,024 tokens in and out, prefill and "
+      "chunk; it gives way to clients",
+      Command::calibrate);
+  calibrate->add_option("node", o.node, "its name in the settings")->required();
+  calibrate->add_option("--model", o.model, "as clients say it (default: the first it serves)");
+  calibrate->add_flag("--quick", o.quick, "a first idea: 256 in, 64 out, up to 32 at a time");
+  calibrate->add_flag("--now", o.now, "outside the window of the settings too");
+  calibrate->add_option("--concurrency-max", o.concurrency_max, "go no further")
+      ->check(CLI::Range(2, 512));
+  calibrate->add_option("--minutes-max", o.minutes_max, "take no longer")
+      ->check(CLI::Range(1, 1440));
+  calibrate->add_option("--prompt-tokens", o.prompt_tokens, "of each request")
+      ->check(CLI::Range(16, 32768));
+  calibrate->add_option("--output-tokens", o.output_tokens, "of each answer")
+      ->check(CLI::Range(16, 32768));
+  calibrate->add_flag("--json", options.json, "the card as JSON");
+}
+
 // CLI11 reports by exceptions; its macro turns them into the code to exit with.
 constexpr int kParsed = -1;
 int parse_line(CLI::App& app, int argc, char** argv) {
@@ -86,6 +108,7 @@ std::optional<Options> read_options(int argc, char** argv, int* exit_code) {
   replay->add_flag("--quiet", options.quiet, "only the totals");
   add_command(app, options, "upgrade",
               "let the program at the daemon's path take over; no stream breaks", Command::upgrade);
+  add_calibrate_command(app, options);
   options.program = drivers::program_path(argv[0]);
   options.arguments.assign(argv + 1, argv + argc);
   *exit_code = parse_line(app, argc, argv);

@@ -18,6 +18,7 @@ enum class Command {
   usage,
   replay,
   upgrade,
+  calibrate,
 };
 
 struct KeyOptions {
@@ -41,15 +42,28 @@ struct UsageOptions {
   std::string format = "table";
 };
 
+// Zeros: as the method has it.
+struct CalibrateOptions {
+  std::string node;
+  std::string model;
+  bool quick = false;
+  bool now = false;
+  int concurrency_max = 0;
+  int minutes_max = 0;
+  int64_t prompt_tokens = 0;
+  int64_t output_tokens = 0;
+};
+
 struct Options {
   Command command = Command::serve;
   std::string config = "/etc/sluice/sluice.yaml";
   std::string program;                 // path of this program, as it was started
   std::vector<std::string> arguments;  // behind the program's name
   bool origin = false;                 // print-settings
-  bool json = false;                   // status, key list
+  bool json = false;                   // status, key list, calibrate
   KeyOptions key;
   UsageOptions usage;
+  CalibrateOptions calibrate;
   std::vector<std::string> journals;  // replay
   bool quiet = false;                 // replay: only the last line
 };

@@ -123,6 +123,11 @@ void describe_sense(SenseSettings& sense, Visitor& v) {
            "How long a measured rate is believed; longer = fewer new trials, may be out of date.",
            "已测速率的有效时间；越长重新试探越少，但可能过时。"},
           milliseconds(sense.memory, 1000, 7 * 24 * kHourMs));
+  v.field({"calibration_window", kLive,
+           "When `sluiced calibrate` may measure an engine, each day, in UTC; longer = more often "
+           "possible, less quiet.",
+           "每天允许 `sluiced calibrate` 测量引擎的时段（UTC）；越长机会越多，越不安静。"},
+          text(sense.calibration_window, kDayWindowRule));
   v.leave();
 }
 

@@ -161,6 +161,7 @@ struct SenseSettings {
   Duration learn = Duration::ms(250);      // shorter: rates follow faster, more CPU
   Duration window = Duration::ms(10000);   // TTFT/TPOT windows; longer: calmer, slower
   Duration memory = Duration::ms(600000);  // how long a measured rate is believed
+  std::string calibration_window = "17:00-21:00";  // UTC; when an engine may be measured
   bool operator==(const SenseSettings&) const = default;
 };
 

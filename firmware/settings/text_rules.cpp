@@ -9,6 +9,7 @@
 
 #include "firmware/base/text.h"
 #include "firmware/ports/http_client.h"
+#include "firmware/settings/day_window.h"
 
 namespace sluice::settings {
 
@@ -130,6 +131,12 @@ Complaint key_path_complaint(std::string_view text) {
       quoted(text));
 }
 
+Complaint day_window_complaint(std::string_view text) {
+  if (parse_day_window(text)) return std::nullopt;
+  return fmt::format("{} is not a time of day; write HH:MM-HH:MM in UTC, e.g. 17:00-21:00",
+                     quoted(text));
+}
+
 // Optimal string alignment distance, small words only.
 size_t distance(std::string_view a, std::string_view b) {
   std::vector<std::vector<size_t>> d(a.size() + 1, std::vector<size_t>(b.size() + 1));
@@ -213,6 +220,8 @@ const TextRule kUrlRule = {"`http://host:port` or `https://host[:port][/prefix]`
                            "`http://host:port` 或 `https://host[:port][/prefix]`", url_complaint};
 const TextRule kHostNameRule = {"a host name, `*.` and a domain, or `*`",
                                 "主机名、`*.` 加域名，或 `*`", host_name_complaint};
+const TextRule kDayWindowRule = {"`HH:MM-HH:MM`, in UTC", "`HH:MM-HH:MM`，UTC",
+                                 day_window_complaint};
 const TextRule kKeyPathRule = {"a key, or the beginning of one", "键，或键的开头",
                                key_path_complaint};
 

@@ -29,12 +29,13 @@ extern const TextRule kNameRule;       // letters, digits, - _ .
 extern const TextRule kModelNameRule;  // no blanks or control characters
 extern const TextRule kPathRule;       // absolute
 extern const TextRule kSocketPathRule;
-extern const TextRule kKeyFileRule;   // a path; never repeated in a complaint
-extern const TextRule kEnvRule;       // NAME_IN_CAPITALS; never repeated
-extern const TextRule kHeaderRule;    // authorization-bearer or a header name
-extern const TextRule kUrlRule;       // http(s)://host[:port][/prefix]; never repeated
-extern const TextRule kHostNameRule;  // a host name, `*.` and a domain, or `*`
-extern const TextRule kKeyPathRule;   // a key of these settings, or its beginning
+extern const TextRule kKeyFileRule;    // a path; never repeated in a complaint
+extern const TextRule kEnvRule;        // NAME_IN_CAPITALS; never repeated
+extern const TextRule kHeaderRule;     // authorization-bearer or a header name
+extern const TextRule kUrlRule;        // http(s)://host[:port][/prefix]; never repeated
+extern const TextRule kHostNameRule;   // a host name, `*.` and a domain, or `*`
+extern const TextRule kDayWindowRule;  // HH:MM-HH:MM
+extern const TextRule kKeyPathRule;    // a key of these settings, or its beginning
 
 // The user's text in quotes, shortened, without control characters.
 std::string quoted(std::string_view text);

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "firmware/base/check.h"
 #include "firmware/base/text.h"
 #include "firmware/web/answers.h"
@@ -13,6 +15,8 @@ using ports::JsonValue;
 namespace {
 
 constexpr const char* kWhere = "web";
+constexpr int64_t kCalibrationNumberMax =
+    1'000'000;  // of any of its bounds; who runs it has closer ones
 
 }  // namespace
 
@@ -97,6 +101,12 @@ void CommandCall::run(const JsonValue& body) {
       return upgrade(body);
     case Action::show_usage:
       return show_usage();
+    case Action::calibrate:
+      return calibrate(body);
+    case Action::show_calibration:
+      return show_calibration();
+    case Action::stop_calibration:
+      return finish(world_.calibration.stop_calibration(author_in(body)));
     case Action::show_status:
     case Action::show_decisions:
     case Action::follow_events:
@@ -173,6 +183,27 @@ void CommandCall::on_upgrade(const Result<int>& process) {
   if (state_ != State::running) return;
   if (!process) return finish_error(process.error());
   finish_json(200, JsonValue::object({{"ok", true}, {"process", *process}}));
+}
+
+void CommandCall::calibrate(const JsonValue& body) {
+  CalibrationWish wish;
+  wish.node = body.text("node");
+  wish.model = body.text("model");
+  wish.quick = body.boolean("quick");
+  wish.now = body.boolean("now");
+  const auto whole = [&body](const char* name) {
+    return std::clamp<int64_t>(body.integer(name), 0, kCalibrationNumberMax);
+  };
+  wish.concurrency_max = static_cast<int>(whole("concurrency_max"));
+  wish.minutes_max = static_cast<int>(whole("minutes_max"));
+  wish.prompt_tokens = whole("prompt_tokens");
+  wish.output_tokens = whole("output_tokens");
+  finish(world_.calibration.calibrate(wish, author_in(body)));
+}
+
+void CommandCall::show_calibration() {
+  move_to(State::done);
+  send_text(answer_, 200, kJsonType, world_.calibration.calibration());
 }
 
 void CommandCall::finish(const Result<void>& result) {

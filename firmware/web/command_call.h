@@ -48,6 +48,8 @@ class CommandCall : public ports::HttpActivity {
   void show_usage();
   void on_usage(const Result<UsageText>& usage);
   void upgrade(const ports::JsonValue& body);
+  void calibrate(const ports::JsonValue& body);
+  void show_calibration();
   void on_upgrade(const Result<int>& process);
   void finish(const Result<void>& result);
   void finish_json(int status, const ports::JsonValue& value);

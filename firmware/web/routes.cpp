@@ -17,7 +17,7 @@ struct Row {
   Action action;
 };
 
-constexpr std::array<Row, 12> kRows = {{
+constexpr std::array<Row, 15> kRows = {{
     {"/api/v1/status", "GET", Action::show_status},
     {"/api/v1/decisions", "GET", Action::show_decisions},
     {"/api/v1/events", "GET", Action::follow_events},
@@ -30,6 +30,9 @@ constexpr std::array<Row, 12> kRows = {{
     {"/api/v1/reload", "POST", Action::reload},
     {"/api/v1/upgrade", "POST", Action::upgrade},
     {"/api/v1/usage", "GET", Action::show_usage},
+    {"/api/v1/calibration", "POST", Action::calibrate},
+    {"/api/v1/calibration", "GET", Action::show_calibration},
+    {"/api/v1/calibration", "DELETE", Action::stop_calibration},
 }};
 
 // The name behind the row's path, still encoded; empty if the row has none. Nothing: another path.
@@ -63,7 +66,7 @@ std::variant<Route, Refusal> route_of(const ports::HttpRequestHead& head) {
   }
   return Refusal{404,
                  "there is no such path here; under /api/v1 there are status, decisions, events, "
-                 "keys, settings, reload, upgrade and usage",
+                 "keys, settings, reload, upgrade, usage and calibration",
                  ""};
 }
 

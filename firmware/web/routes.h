@@ -24,6 +24,9 @@ enum class Action {
   reload,
   upgrade,
   show_usage,
+  calibrate,
+  show_calibration,
+  stop_calibration,
 };
 
 inline bool is_command(Action action) { return action >= Action::list_keys; }

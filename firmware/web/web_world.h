@@ -9,6 +9,7 @@
 #include "firmware/proxy/decisions_view.h"
 #include "firmware/sense/sense_view.h"
 #include "firmware/web/box_commands.h"
+#include "firmware/web/calibration_commands.h"
 
 namespace sluice::web {
 
@@ -22,6 +23,7 @@ struct WebWorld {
   const meter::MeterView& meter;
   identity::KeyCommands& keys;
   BoxCommands& box;
+  CalibrationCommands& calibration;
 };
 
 }  // namespace sluice::web

@@ -162,6 +162,22 @@ struct SetBox final : BoxCommands {
   }
 };
 
+struct SetCalibration final : CalibrationCommands {
+  std::vector<std::string> asked;
+  CalibrationWish wish;
+  Result<void> answer;
+  Result<void> calibrate(const CalibrationWish& wanted, std::string_view author) override {
+    wish = wanted;
+    asked.push_back("calibrate|" + std::string(author));
+    return answer;
+  }
+  Result<void> stop_calibration(std::string_view author) override {
+    asked.push_back("stop|" + std::string(author));
+    return answer;
+  }
+  std::string calibration() override { return "{\"state\":\"none\"}"; }
+};
+
 struct KeptAnswer final : ports::HttpAnswer {
   int status = 0;
   ports::HttpFields fields;
@@ -216,7 +232,8 @@ struct Box {
   SetMeter meter;
   SetKeys keys;
   SetBox box;
-  WebWorld world{time, date, time, nodes, decisions, queue, meter, keys, box};
+  SetCalibration calibration;
+  WebWorld world{time, date, time, nodes, decisions, queue, meter, keys, box, calibration};
 };
 
 inline constexpr const char* kToken = "the-right-token";
