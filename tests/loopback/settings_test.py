@@ -10,7 +10,8 @@ SLOW = ("--base-ms", 20, "--per-seq-ms", 0.05, "--prefill-tps", 0)
 COMMANDS = [("GET", "/api/v1/keys"), ("POST", "/api/v1/keys"), ("DELETE", "/api/v1/keys/first"),
             ("GET", "/api/v1/settings"), ("PUT", "/api/v1/settings/valve.overflow"),
             ("DELETE", "/api/v1/settings/valve.overflow"), ("POST", "/api/v1/reload"),
-            ("GET", "/api/v1/usage")]
+            ("GET", "/api/v1/usage"), ("GET", "/api/v1/calibration"),
+            ("POST", "/api/v1/calibration"), ("DELETE", "/api/v1/calibration")]
 WORD = re.compile(rb'"content": ?"[^"]')
 VIEWS = ["/api/v1/status", "/api/v1/decisions", "/api/v1/events"]
 
