@@ -76,6 +76,7 @@ class SimLeasePlatform : public ports::LeasePlatform {
     const auto known = billed.find(lease);
     if (known == billed.end()) return say({Kind::unknown, lease, "", "", "no such lease"});
     paid_nano += cost_nano(known->second);
+    ended_ = ended_ + (clock_.now() - known->second.billed_from);
     billed.erase(known);
     say({Kind::closed, lease, "", "", ""});
   }
@@ -101,7 +102,18 @@ class SimLeasePlatform : public ports::LeasePlatform {
     for (const auto& [lease, instance] : billed) total += cost_nano(instance);
     return total;
   }
-  static std::string url_of(const std::string& lease) { return "http://" + lease + ".example"; }
+  Duration billed_time() const {  // of all instances together, until now
+    Duration total = ended_;
+    for (const auto& [lease, instance] : billed) {
+      total = total + (clock_.now() - instance.billed_from);
+    }
+    return total;
+  }
+  static std::string url_of(const std::string& lease) {
+    std::string url = "http://";
+    url.append(lease).append(".example");
+    return url;
+  }
 
  private:
   using Kind = ports::LeaseEvent::Kind;
@@ -164,6 +176,7 @@ class SimLeasePlatform : public ports::LeasePlatform {
   ports::LeaseSink* sink_ = nullptr;
   bool reachable_ = true;
   int lists_asked_ = 0;
+  Duration ended_;  // what instances that have ended were billed for
   std::vector<Due> due_;
 };
 

@@ -32,6 +32,8 @@ struct RequestResult {
   Duration total;        // until the end, however it ended
   int64_t cloud_in = 0;  // billed by nodes in the cloud, for all its attempts
   int64_t cloud_out = 0;
+  int64_t leased_in = 0;  // the same on leased instances, which are paid by time
+  int64_t leased_out = 0;
 
   bool is_served() const { return ending == SimClient::Ending::complete && status == 200; }
   // A request that was refused or broke off missed its service level; who left is not counted.

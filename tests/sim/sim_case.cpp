@@ -12,8 +12,8 @@ namespace sluice::sim {
 
 namespace {
 
-constexpr std::array<std::string_view, 6> kFamilies = {"any",        "calm",       "home",
-                                                       "local-only", "cloud-only", "storm"};
+constexpr std::array<std::string_view, 7> kFamilies = {"any",        "calm",  "home",  "local-only",
+                                                       "cloud-only", "storm", "leased"};
 constexpr Duration kLongest = Duration::seconds(4 * 3600);
 
 class Draws {
@@ -26,6 +26,7 @@ class Draws {
   SimCase draw() {
     case_.site.checks = true;
     draw_nodes();
+    if (is("leased") || happens(0.1)) draw_lease();
     draw_keys();
     draw_policy();
     draw_crowd();
@@ -72,6 +73,29 @@ class Draws {
     node.link.one_way = Duration::ms(between(5, 150));
     if (happens(0.15)) node.profile.requests_per_minute = static_cast<int>(between(5, 60));
     case_.site.nodes.push_back(std::move(node));
+  }
+
+  // Cheap and soon there, so that leases begin and end within a case.
+  void draw_lease() {
+    LeaseSpec lease;
+    lease.policy.leases_max = static_cast<int>(between(1, 3));
+    lease.policy.commitment_min = Duration::seconds(between(1, 10));
+    lease.policy.retry_first = Duration::seconds(between(1, 20));
+    lease.engine = card_named("H20x4", between(128, 1024));
+    lease.offer.id = "offer";
+    lease.offer.price_per_hour = {between(1, 1'000'000'000)};
+    lease.offer.cold_start = Duration::ms(between(200, 8000));
+    lease.offer.slots = static_cast<int>(between(4, 64));
+    lease.offer.prompt_tps = 5000;
+    lease.offer.output_tps = 2500;
+    const auto rarely = [this] { return happens(0.3) ? 0.5 * chance_.part() : 0; };
+    lease.faults.refuse = rarely();
+    lease.faults.fail = rarely();
+    lease.faults.slow = rarely();
+    lease.faults.mute = rarely();
+    lease.faults.deaf = rarely();
+    lease.faults.false_front = rarely();
+    case_.site.leases = lease;
   }
 
   void draw_keys() {

@@ -35,11 +35,23 @@ sense::EngineFacts facts_named(std::string_view engine) {
 
 std::string secret_of(size_t key) { return fmt::format("secret-{}", key); }
 
+NodeSpec leased_instance(std::string name, const testbed::StepCost& cost) {
+  NodeSpec node = token_cloud(std::move(name), 0, 0);
+  node.service = cost;
+  node.profile.engine = "vllm";
+  node.profile.enabled = false;
+  node.leased = true;
+  return node;
+}
+
 SiteSpec completed(SiteSpec spec) {
   if (spec.keys.empty()) spec.keys.emplace_back().name = "key";
   for (size_t i = 0; i < spec.keys.size(); ++i) spec.keys[i].id = fmt::format("k{}", i);
   spec.proxy.valve = spec.valve;
   spec.proxy.admission.levels["default"] = spec.level;
+  for (int i = 0; spec.leases && i < spec.leases->policy.leases_max; ++i) {
+    spec.nodes.push_back(leased_instance(LeasedCloud::leased_name(i), spec.leases->engine));
+  }
   for (NodeSpec& node : spec.nodes) {
     node.profile.name = node.name;
     node.profile.models = {{std::string(kModel), std::string(kModel)}};
@@ -126,12 +138,13 @@ Site::Site(SiteSpec spec)
   log_.talks = spec_.checks;
   files_.keeps_appended = spec_.checks;
   for (size_t i = 0; i < spec_.keys.size(); ++i) keys_.keys[secret_of(i)] = spec_.keys[i];
-  const auto configured =
-      senses_.configure(profiles_of(spec_), spec_.sense, spec_.valve, spec_.level.tpot_max);
-  ENSURE(configured.has_value());
+  configure_senses();
   for (const NodeSpec& node : spec_.nodes) add_node(node);
   ENSURE(meter_.open().has_value());
-  for (size_t i = 0; i < nodes_.size(); ++i) watch_node(i);
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    if (spec_.nodes[i].profile.enabled) watch_node(i);
+  }
+  if (spec_.leases) leased_ = std::make_unique<LeasedCloud>(*this, *spec_.leases, files_, log_);
   on_learn();
   if (spec_.checks) {
     checks_ = std::make_unique<Checks>(*this);
@@ -159,6 +172,39 @@ void Site::add_node(const NodeSpec& spec) {
   world_.nodes[senses_.find(spec.name)->id()] = std::move(access);
 }
 
+void Site::configure_senses() {
+  const auto configured =
+      senses_.configure(profiles_of(spec_), spec_.sense, spec_.valve, spec_.level.tpot_max);
+  ENSURE(configured.has_value());
+}
+
+size_t Site::index_of(const std::string& node) const {
+  for (size_t i = 0; i < spec_.nodes.size(); ++i) {
+    if (spec_.nodes[i].name == node) return i;
+  }
+  ENSURE(false);
+  return 0;
+}
+
+void Site::lend(const std::string& node, bool answers, int slots) {
+  const size_t index = index_of(node);
+  spec_.nodes[index].profile.enabled = true;
+  spec_.nodes[index].profile.concurrency_limit = slots;
+  nodes_[index]->restart_engine();
+  NodeFaults faults;
+  faults.off = !answers;
+  nodes_[index]->set_faults(faults);
+  configure_senses();
+  watch_node(index);
+}
+
+void Site::take_back(const std::string& node) {
+  const size_t index = index_of(node);
+  spec_.nodes[index].profile.enabled = false;
+  configure_senses();
+  watches_[index]->stop();
+}
+
 void Site::watch_node(size_t index) {
   const NodeSpec& spec = spec_.nodes[index];
   const proxy::NodeAccess& access = world_.nodes.at(senses_.find(spec.name)->id());
@@ -168,6 +214,7 @@ void Site::watch_node(size_t index) {
 
 void Site::on_learn() {
   senses_.learn(clock.now());
+  if (leased_) leased_->look();
   room_.poke();
   learn_->start(spec_.learn);
 }
@@ -277,16 +324,29 @@ void Site::on_answer_begins(int node, uint32_t request) { passed_[request].node 
 void Site::on_call_over(int node, const CallBook& book) {
   tokens_heard_ += book.heard;
   RequestResult& result = results_[book.request];
-  const bool cloud = spec_.nodes[static_cast<size_t>(node)].profile.place == valve::Place::cloud;
+  const NodeSpec& spec = spec_.nodes[static_cast<size_t>(node)];
+  const bool cloud = spec.profile.place == valve::Place::cloud;
   if (cloud && book.taken) {
-    result.cloud_in += result.prompt;
-    result.cloud_out += book.generated;
+    if (leased_) note_demand(result, book);
+    (spec.leased ? result.leased_in : result.cloud_in) += result.prompt;
+    (spec.leased ? result.leased_out : result.cloud_out) += book.generated;
   }
   Passed& passed = passed_[book.request];
   if (passed.node == node && book.whole) {
     passed.whole = true;
     passed.sum = book.sum;
   }
+}
+
+void Site::note_demand(const RequestResult& result, const CallBook& book) {
+  const sense::NodeProfile* cheapest = nullptr;
+  for (const NodeSpec& node : spec_.nodes) {
+    if (node.profile.place != valve::Place::cloud || node.leased) continue;
+    const bool first = cheapest == nullptr;
+    if (first || node.profile.price_out_nano < cheapest->price_out_nano) cheapest = &node.profile;
+  }
+  if (cheapest == nullptr) return;
+  leased_->note(result.prompt, book.generated, cheapest->price_in_nano, cheapest->price_out_nano);
 }
 
 void Site::on_arrival() {

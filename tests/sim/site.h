@@ -21,6 +21,7 @@
 #include "tests/script/memory.h"
 #include "tests/script/sim_time.h"
 #include "tests/sim/client.h"
+#include "tests/sim/leased_cloud.h"
 #include "tests/sim/ledger_book.h"
 #include "tests/sim/node.h"
 #include "tests/sim/prompt_text.h"
@@ -45,6 +46,7 @@ struct NodeSpec {
   std::variant<testbed::StepCost, TokenCloudSpec> service;  // an engine, or paid per token
   LinkSpec link;
   sense::NodeProfile profile;  // place, prices, limits; the name and models are filled in
+  bool leased = false;         // paid by time: SiteSpec::leases makes such nodes
 };
 NodeSpec local_engine(std::string name, const testbed::StepCost& cost);
 // Prices in billionths of the currency's unit, per token.
@@ -56,6 +58,7 @@ struct SiteSpec {
 
   uint64_t seed = 1;
   std::vector<NodeSpec> nodes;
+  std::optional<LeaseSpec> leases;     // instances that are leased when it pays
   std::vector<identity::ApiKey> keys;  // empty: one of name "key"; their ids are filled in
   valve::ServiceLevel level{Duration::ms(2000), Duration::ms(100)};
   valve::Policy valve;
@@ -110,6 +113,12 @@ class Site : private NodeObserver, private ClientObserver {
   const std::vector<std::string>& violations() const { return violations_; }
   void must(bool holds, std::string_view what);
 
+  LeasedCloud* leased() { return leased_.get(); }  // null: the site has none
+  // A node is there for the valve from now on, with so many slots, or no more: a change of
+  // settings.
+  void lend(const std::string& node, bool answers, int slots);
+  void take_back(const std::string& node);
+
   script::SimClock clock;
   script::SimCalendar calendar{clock};
   script::SimTimers timers{clock};
@@ -126,6 +135,9 @@ class Site : private NodeObserver, private ClientObserver {
 
   void add_node(const NodeSpec& spec);
   void watch_node(size_t index);
+  void configure_senses();
+  size_t index_of(const std::string& node) const;
+  void note_demand(const RequestResult& result, const CallBook& book);
   void on_learn();
   void on_arrival();
   void on_sweep();
@@ -162,6 +174,7 @@ class Site : private NodeObserver, private ClientObserver {
   std::unique_ptr<proxy::ApiFront> front_;
   std::vector<std::unique_ptr<box::NodeWatch>> watches_;
   std::unique_ptr<ports::Timer> learn_;
+  std::unique_ptr<LeasedCloud> leased_;
   // The run.
   std::vector<RequestResult> results_;
   std::vector<std::unique_ptr<SimClient>> clients_;  // null: over
