@@ -170,6 +170,7 @@ void Box::apply_live() {
     entrance.server->set_limits(limits);
   }
   serving_->calibrator.configure(settings());
+  serving_->shadow.set_rule(shadow_rule(settings()));
   room_.poke();
 }
 

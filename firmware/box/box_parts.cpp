@@ -30,7 +30,8 @@ Box::Stored::Stored(Box& box, std::unique_ptr<ports::Store> opened)
       journal(box.settings().start.state_dir + "/decisions", box.files_, box.timers_, box.log_) {}
 
 Box::Serving::Serving(Box& box, std::string admin_token)
-    : decisions(box.stored_->journal, static_cast<size_t>(box.settings().live.decisions.keep)),
+    : shadow(box.stored_->journal, box.clock_, box.calendar_, box.timers_),
+      decisions(shadow, static_cast<size_t>(box.settings().live.decisions.keep)),
       world{box.clock_,
             box.calendar_,
             box.timers_,
@@ -50,8 +51,8 @@ Box::Serving::Serving(Box& box, std::string admin_token)
       calibrator(
           {box.clock_, box.calendar_, box.timers_, *calibration_random, box.files_, box.log_},
           world, box.settings().start.state_dir + "/cards.json"),
-      web{box.clock_, box.calendar_,      box.timers_,       box.senses_, decisions,
-          box.room_,  box.stored_->meter, box.stored_->keys, box,         calibrator},
+      web{box.clock_,         box.calendar_,     box.timers_, box.senses_, decisions, box.room_,
+          box.stored_->meter, box.stored_->keys, box,         calibrator,  shadow},
       metrics(web),
       api(world, metrics),
       page(web::Door::page, web, web::embedded_page(), std::move(admin_token)),

@@ -10,6 +10,7 @@
 #include "firmware/box/box.h"
 #include "firmware/box/calibrator.h"
 #include "firmware/box/tls_door.h"
+#include "firmware/proxy/shadow.h"
 
 namespace sluice::box {
 
@@ -39,6 +40,7 @@ struct Entrance {
 struct Box::Serving {
   Serving(Box& box, std::string admin_token);
 
+  proxy::Shadow shadow;
   proxy::DecisionLog decisions;
   proxy::ProxyWorld world;
   std::unique_ptr<ports::Random> calibration_random;

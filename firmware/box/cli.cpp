@@ -147,6 +147,8 @@ int run_command(const Options& options) {
       return usage(options, *loaded);
     case Command::upgrade:
       return upgrade(*loaded);
+    case Command::shadow:
+      return shadow(options, *loaded);
     case Command::calibrate:
       return calibrate(options, *loaded);
     case Command::serve:

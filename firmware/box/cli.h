@@ -16,6 +16,7 @@ int print_settings(const Options& options, const LoadedSettings& loaded);
 int status(const Options& options, const LoadedSettings& loaded);
 int key_command(const Options& options, const LoadedSettings& loaded);
 int usage(const Options& options, const LoadedSettings& loaded);
+int shadow(const Options& options, const LoadedSettings& loaded);
 int calibrate(const Options& options, const LoadedSettings& loaded);
 int replay(const Options& options);
 

@@ -8,6 +8,7 @@
 #include "firmware/base/text.h"
 #include "firmware/box/admin_client.h"
 #include "firmware/box/cli.h"
+#include "firmware/box/shadow_text.h"
 #include "firmware/box/usage_days.h"
 #include "firmware/identity/key_store.h"
 #include "firmware/meter/usage_query.h"
@@ -49,7 +50,7 @@ std::string status_text(const JsonValue& status) {
   if (nodes != nullptr) {
     for (const JsonValue& node : *nodes) text += node_line(node);
   }
-  return text;
+  return text + shadow_line(part("shadow"));
 }
 
 Result<identity::KeySpec> spec_of(const KeyOptions& options) {
@@ -131,6 +132,17 @@ int status(const Options& options, const LoadedSettings& loaded) {
   const Result<JsonValue> status = ports::parse_json(answer->body);
   if (!status) return complain(status.error());
   say(options.json ? answer->body + "\n" : status_text(*status));
+  return 0;
+}
+
+int shadow(const Options& options, const LoadedSettings& loaded) {
+  const std::string& socket = loaded.effective.settings.start.listen.admin_socket;
+  const Result<AdminAnswer> answer = ask_admin(socket, "GET", "/api/v1/shadow", "");
+  if (!answer) return complain(answer.error());
+  if (answer->status != 200) return complain(error_of(*answer));
+  const Result<JsonValue> shown = ports::parse_json(answer->body);
+  if (!shown) return complain(shown.error());
+  say(options.json ? answer->body + "\n" : shadow_text(*shown));
   return 0;
 }
 

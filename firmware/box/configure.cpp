@@ -109,6 +109,15 @@ valve::Policy valve_policy(const settings::Settings& settings) {
   return policy;
 }
 
+proxy::ShadowRule shadow_rule(const settings::Settings& settings) {
+  const std::string& word = settings.live.valve.shadow;
+  proxy::ShadowRule shadow;
+  shadow.name = word;
+  if (const auto rule = settings::from_text<settings::Rule>(word)) shadow.rule = to_valve(*rule);
+  if (const auto goal = settings::from_text<settings::Goal>(word)) shadow.goal = to_valve(*goal);
+  return shadow;
+}
+
 proxy::ProxyPolicy proxy_policy(const settings::Settings& settings) {
   const settings::LiveSettings& live = settings.live;
   proxy::ProxyPolicy policy;

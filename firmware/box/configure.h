@@ -6,6 +6,7 @@
 #include "firmware/ports/tls.h"
 #include "firmware/proxy/http_server.h"
 #include "firmware/proxy/proxy_world.h"
+#include "firmware/proxy/shadow.h"
 #include "firmware/sense/engine_facts.h"
 #include "firmware/sense/node_state.h"
 #include "firmware/sense/probe.h"
@@ -15,6 +16,7 @@
 namespace sluice::box {
 
 valve::Policy valve_policy(const settings::Settings& settings);
+proxy::ShadowRule shadow_rule(const settings::Settings& settings);
 proxy::ProxyPolicy proxy_policy(const settings::Settings& settings);
 proxy::BodyBounds body_bounds(const settings::Settings& settings);
 sense::SenseTimes sense_times(const settings::Settings& settings);

@@ -100,6 +100,10 @@ std::optional<Options> read_options(int argc, char** argv, int* exit_code) {
   CLI::App* status =
       add_command(app, options, "status", "what a running daemon is doing", Command::status);
   status->add_flag("--json", options.json, "as JSON");
+  CLI::App* shadow =
+      add_command(app, options, "shadow", "what the second rule (valve.shadow) would have done",
+                  Command::shadow);
+  shadow->add_flag("--json", options.json, "as JSON");
   add_key_commands(app, options);
   add_usage_command(app, options);
   CLI::App* replay = add_command(app, options, "replay",

@@ -19,6 +19,7 @@ enum class Command {
   replay,
   upgrade,
   calibrate,
+  shadow,
 };
 
 struct KeyOptions {
@@ -60,7 +61,7 @@ struct Options {
   std::string program;                 // path of this program, as it was started
   std::vector<std::string> arguments;  // behind the program's name
   bool origin = false;                 // print-settings
-  bool json = false;                   // status, key list, calibrate
+  bool json = false;                   // status, shadow, key list, calibrate
   KeyOptions key;
   UsageOptions usage;
   CalibrateOptions calibrate;

@@ -28,6 +28,16 @@ void describe_rule(ValveSettings& valve, Visitor& v) {
       {"rule_kv_percent", kLive, "queue-kv: KV memory in use at which an engine counts as full.",
        "queue-kv：KV 显存占用达到此比例即视为已满。"},
       percent(valve.rule_kv_percent, 1, 100));
+  std::vector<std::string_view> words = {"off"};
+  for (const std::string_view word : words_of<Rule>()) words.push_back(word);
+  for (const std::string_view word : words_of<Goal>()) words.push_back(word);
+  v.field({"shadow", kLive,
+           "A second rule or goal that decides on the same requests without acting; `sluiced "
+           "shadow` shows the difference. off = none.",
+           "第二个规则或目标，对相同请求同时做决定但不执行；`sluiced shadow` 显示差异。off = 无。"},
+          choice_of(
+              std::move(words), [&valve](std::string_view word) { valve.shadow = word; },
+              [&valve] { return std::string_view(valve.shadow); }));
 }
 
 }  // namespace

@@ -144,6 +144,7 @@ struct ValveSettings {
   int64_t rule_concurrency = 32;  // N of static-threshold; more: fuller here, slower
   int64_t rule_queue = 5;         // queue-kv: waiting requests at which local counts as full
   int64_t rule_kv_percent = 80;   // queue-kv: KV memory in use at which local counts as full
+  std::string shadow = "off";     // a rule's or goal's name: it decides along, without acting
   bool operator==(const ValveSettings&) const = default;
 };
 

@@ -110,6 +110,7 @@ void CommandCall::run(const JsonValue& body) {
     case Action::show_status:
     case Action::show_decisions:
     case Action::follow_events:
+    case Action::show_shadow:
       break;
   }
   ENSURE(is_command(route_.action));

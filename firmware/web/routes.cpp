@@ -17,10 +17,11 @@ struct Row {
   Action action;
 };
 
-constexpr std::array<Row, 15> kRows = {{
+constexpr std::array<Row, 16> kRows = {{
     {"/api/v1/status", "GET", Action::show_status},
     {"/api/v1/decisions", "GET", Action::show_decisions},
     {"/api/v1/events", "GET", Action::follow_events},
+    {"/api/v1/shadow", "GET", Action::show_shadow},
     {"/api/v1/keys", "GET", Action::list_keys},
     {"/api/v1/keys", "POST", Action::add_key},
     {"/api/v1/keys/", "DELETE", Action::revoke_key},
@@ -64,10 +65,11 @@ std::variant<Route, Refusal> route_of(const ports::HttpRequestHead& head) {
   if (!allow.empty()) {
     return Refusal{405, fmt::format("this path answers {} only", allow), allow};
   }
-  return Refusal{404,
-                 "there is no such path here; under /api/v1 there are status, decisions, events, "
-                 "keys, settings, reload, upgrade, usage and calibration",
-                 ""};
+  return Refusal{
+      404,
+      "there is no such path here; under /api/v1 there are status, decisions, events, shadow, "
+      "keys, settings, reload, upgrade, usage and calibration",
+      ""};
 }
 
 }  // namespace sluice::web

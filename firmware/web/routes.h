@@ -14,6 +14,7 @@ enum class Action {
   show_status,
   show_decisions,
   follow_events,
+  show_shadow,
   // Commands: they change the box, or show who uses it and how it is set.
   list_keys,
   add_key,

@@ -78,6 +78,32 @@ JsonValue share_value(const meter::Share& share, const std::string& currency) {
                             {"currency", currency}});
 }
 
+JsonValue side_value(const proxy::ShadowSide& side) {
+  return JsonValue::object({{"sent", static_cast<int64_t>(side.sent)},
+                            {"cloud", static_cast<int64_t>(side.cloud)},
+                            {"kept", static_cast<int64_t>(side.kept)},
+                            {"cost", number(side.cost.units())},
+                            {"ttft_ms_mean", side.ttft_mean().as_ms()}});
+}
+
+JsonValue shadow_value(const std::optional<proxy::ShadowReport>& shadow,
+                       const std::string& currency) {
+  if (!shadow) return JsonValue::object({{"on", false}});
+  return JsonValue::object({{"on", true},
+                            {"name", shadow->name},
+                            {"since_ms", ms_of(shadow->since)},
+                            {"decisions", static_cast<int64_t>(shadow->decisions)},
+                            {"passed_over", static_cast<int64_t>(shadow->passed_over)},
+                            {"differ", static_cast<int64_t>(shadow->differ())},
+                            {"to_cloud", static_cast<int64_t>(shadow->to_cloud)},
+                            {"to_home", static_cast<int64_t>(shadow->to_home)},
+                            {"other_node", static_cast<int64_t>(shadow->other_node)},
+                            {"other_verdict", static_cast<int64_t>(shadow->other_verdict)},
+                            {"first", side_value(shadow->first)},
+                            {"second", side_value(shadow->second)},
+                            {"currency", currency}});
+}
+
 JsonValue decision_value(const proxy::DecisionReport& decision) {
   return JsonValue::object(
       {{"id", static_cast<int64_t>(decision.sequence)},
@@ -135,8 +161,14 @@ std::string status_json(const StatusParts& parts) {
        {"queue", JsonValue::object({{"length", count(parts.queue.length)},
                                     {"length_max", count(parts.queue.length_max)}})},
        {"nodes", std::move(nodes)}});
+  if (parts.shadow) status.add("shadow", shadow_value(parts.shadow, parts.box.currency));
   if (!parts.box.health.empty()) status.add("health", parts.box.health);
   return ports::to_json(status);
+}
+
+std::string shadow_json(const std::optional<proxy::ShadowReport>& shadow,
+                        const std::string& currency) {
+  return ports::to_json(shadow_value(shadow, currency));
 }
 
 std::string decision_json(const proxy::DecisionReport& decision) {

@@ -1,12 +1,14 @@
 // The page's figures as JSON. Pure: reports in, text out; every text is one line.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "firmware/base/time.h"
 #include "firmware/meter/meter_view.h"
 #include "firmware/proxy/decisions_view.h"
+#include "firmware/proxy/shadow_view.h"
 #include "firmware/sense/sense_view.h"
 #include "firmware/web/box_commands.h"
 
@@ -18,6 +20,7 @@ struct StatusParts {
   std::vector<sense::NodeReport> nodes;
   meter::Share share;
   proxy::QueueReport queue;
+  std::optional<proxy::ShadowReport> shadow = {};
 };
 
 // How full the local engines are. A node counts while it is enabled and not down.
@@ -29,6 +32,9 @@ struct Water {
 Water water_of(const std::vector<sense::NodeReport>& nodes);
 
 std::string status_json(const StatusParts& parts);
+// {"on":false} if there is none.
+std::string shadow_json(const std::optional<proxy::ShadowReport>& shadow,
+                        const std::string& currency);
 std::string decision_json(const proxy::DecisionReport& decision);
 std::string decisions_json(const std::vector<proxy::DecisionReport>& decisions);  // order kept
 

@@ -76,6 +76,9 @@ std::unique_ptr<HttpActivity> WebService::open_route(const HttpRequestHead& head
   if (!query) return refuse(answer, {400, query.error().text, ""});
   if (route.action == Action::show_status) return send_view(answer, status_now(world_));
   if (route.action == Action::follow_events) return open_events(answer);
+  if (route.action == Action::show_shadow) {
+    return send_view(answer, shadow_json(world_.shadow.shadow(), world_.box.status().currency));
+  }
   if (route.action == Action::show_decisions) {
     const Result<int64_t> count = query->integer("n", kDecisionsUsual, 1, kDecisionsMax);
     if (!count) return refuse(answer, {400, count.error().text, ""});

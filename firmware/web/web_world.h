@@ -7,6 +7,7 @@
 #include "firmware/ports/clock.h"
 #include "firmware/ports/timers.h"
 #include "firmware/proxy/decisions_view.h"
+#include "firmware/proxy/shadow_view.h"
 #include "firmware/sense/sense_view.h"
 #include "firmware/web/box_commands.h"
 #include "firmware/web/calibration_commands.h"
@@ -24,6 +25,7 @@ struct WebWorld {
   identity::KeyCommands& keys;
   BoxCommands& box;
   CalibrationCommands& calibration;
+  const proxy::ShadowView& shadow;
 };
 
 }  // namespace sluice::web

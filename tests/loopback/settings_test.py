@@ -13,7 +13,7 @@ COMMANDS = [("GET", "/api/v1/keys"), ("POST", "/api/v1/keys"), ("DELETE", "/api/
             ("GET", "/api/v1/usage"), ("GET", "/api/v1/calibration"),
             ("POST", "/api/v1/calibration"), ("DELETE", "/api/v1/calibration")]
 WORD = re.compile(rb'"content": ?"[^"]')
-VIEWS = ["/api/v1/status", "/api/v1/decisions", "/api/v1/events"]
+VIEWS = ["/api/v1/status", "/api/v1/decisions", "/api/v1/events", "/api/v1/shadow"]
 
 
 class Doors(World):

@@ -178,6 +178,11 @@ struct SetCalibration final : CalibrationCommands {
   std::string calibration() override { return "{\"state\":\"none\"}"; }
 };
 
+struct SetShadow final : proxy::ShadowView {
+  std::optional<proxy::ShadowReport> report;
+  std::optional<proxy::ShadowReport> shadow() const override { return report; }
+};
+
 struct KeptAnswer final : ports::HttpAnswer {
   int status = 0;
   ports::HttpFields fields;
@@ -233,7 +238,8 @@ struct Box {
   SetKeys keys;
   SetBox box;
   SetCalibration calibration;
-  WebWorld world{time, date, time, nodes, decisions, queue, meter, keys, box, calibration};
+  SetShadow shadow;
+  WebWorld world{time, date, time, nodes, decisions, queue, meter, keys, box, calibration, shadow};
 };
 
 inline constexpr const char* kToken = "the-right-token";
