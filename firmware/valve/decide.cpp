@@ -12,6 +12,13 @@ namespace sluice::valve {
 
 namespace {
 
+// Between two decisions on a request that waits a step passes, and a little more.
+constexpr Duration kReaction = Duration::ms(60);
+// Nothing is held for less.
+constexpr Duration kHoldMin = Duration::ms(5);
+// What waits for a place is asked again after this, though nothing was heard meanwhile.
+constexpr Duration kLookAgain = Duration::ms(250);
+
 // How long an answer may be whose request names no maximum.
 constexpr int64_t kUnsaidOutputTokens = 4096;
 
@@ -103,10 +110,12 @@ Field survey(const Ask& ask, const View& view, const Policy& policy, Draw draw) 
     if (bar != Bar::none) continue;
     Choice choice;
     choice.node = &node;
-    choice.forecast = forecast(node, ask, policy, view.now);
+    const bool local = node.place == Place::local;
+    const Tokens held = local && policy.hold ? view.held_prompt : Tokens();
+    choice.forecast = forecast(node, ask, policy, view.now, held);
     choice.score = score(node, ask, choice.forecast, policy);
-    choice.late = node.place == Place::cloud && skips_turn(node, draw);
-    (node.place == Place::local ? field.locals : field.clouds).push_back(choice);
+    choice.late = !local && skips_turn(node, draw);
+    (local ? field.locals : field.clouds).push_back(choice);
   }
   std::sort(field.locals.begin(), field.locals.end(), [](const Choice& a, const Choice& b) {
     if (const auto before = goes_before(a, b)) return *before;
@@ -118,6 +127,36 @@ Field survey(const Ask& ask, const View& view, const Policy& policy, Draw draw) 
   });
   order_clouds(field.clouds, draw);
   return field;
+}
+
+// The last moment at which this request could be turned to another node and keep its TTFT.
+Instant last_safe_moment(const Choice& local, const Choice& other, const Ask& ask, const View& view,
+                         const Policy& policy) {
+  const StepModel& step = local.node->step;
+  const EngineMoment& moment = local.node->moment;
+  const double step_us =
+      step.is_known() ? step.full_us(moment.decoding, static_cast<double>(moment.kv.count)) : 0;
+  const Duration reaction = kReaction + Duration::us(static_cast<int64_t>(step_us));
+  return view.now + (ask.level.ttft_max.scaled(policy.margin) - other.forecast.ttft_high) -
+         reaction;
+}
+
+// Until when it is better to wait here than to go to the local engine now, or elsewhere; nothing:
+// it is not. `until`: it can be turned elsewhere up to then.
+std::optional<Instant> wait_until(const Choice& local, Instant until, bool cloud_can,
+                                  const View& view) {
+  const Forecast& here = local.forecast;
+  if (!local.node->step.is_known()) return std::nullopt;
+  // It will do well after the one that it would make late, and nothing is lost by waiting.
+  if (here.level <= 1 && here.makes_late) return view.now + kLookAgain;
+  if (until < view.now + kHoldMin) return std::nullopt;
+  const Instant again = std::min(until, view.now + kLookAgain);
+  if (here.level <= 1) return here.queues || view.held > 0 ? std::optional(again) : std::nullopt;
+  if (!cloud_can || here.bound == Bound::ttft || here.crowd_level <= 1) return std::nullopt;
+  // A place comes free once in residence / line.
+  const Duration place = local.node->residence / std::max(1, here.line);
+  if (place.is_zero() || view.now + place * (view.held + 1) >= until) return std::nullopt;
+  return again;
 }
 
 // Hysteresis: an open valve closes when a few places below the line are free.
@@ -272,10 +311,19 @@ Plan decide(const Ask& ask, const View& view, const Policy& policy, Draw draw) {
     plan.line = best.line;
     const bool draining = policy.overflow && is_draining(best, view, policy);
     const bool cloud_fits = cloud_can && fits(field.clouds.front());
+    const Choice& local = field.locals.front();
+    const Instant until =
+        cloud_can ? last_safe_moment(local, field.clouds.front(), ask, view, policy) : ask.deadline;
+    const auto wait = policy.hold ? wait_until(local, until, cloud_can, view) : std::nullopt;
+    if (wait) {
+      plan.decide_by = *wait;
+      return end(plan, Verdict::hold, Reason::waits_for_place);
+    }
     if (best.level <= 1 && !(draining && cloud_fits)) {
       if (view.held > 0 && policy.hold && !cloud_can) {
         return end(plan, Verdict::hold, Reason::waits_its_turn);
       }
+      if (cloud_can && ask.stream && until > view.now) plan.rescue_at = until;
       plan.overflowing = draining;  // one that must stay home does not close it for the others
       const std::vector<Choice> none;
       return send(plan, Reason::local_fits, field.locals, cloud_can ? field.clouds : none, ask,

@@ -25,8 +25,9 @@ struct Ticket {
   uint64_t id = 0;  // unique among those waiting
   std::string key;
   Priority priority = Priority::normal;
-  Tokens cost;       // expected work: prompt and output
-  Instant deadline;  // leaves the queue then
+  Tokens cost;         // expected work: prompt and output
+  Instant deadline;    // leaves the queue then
+  Tokens prompt = {};  // of the cost: what a node must compute before its first token
 };
 
 class FairQueue {
@@ -46,6 +47,13 @@ class FairQueue {
   bool remove(uint64_t id);                          // the client left, or the deadline came
   std::vector<uint64_t> expired(Instant now) const;  // not removed
   std::optional<Instant> next_deadline() const;
+  // Tickets in that order, nothing taken out; until `visit` returns false.
+  template <class Visit>
+  void look(Visit visit) const {
+    for (const uint64_t id : order()) {
+      if (!visit(*find(id))) return;
+    }
+  }
   size_t size() const { return waiting_.size(); }
   size_t length_max() const { return length_max_; }
   void set_length_max(size_t length_max) { length_max_ = length_max; }

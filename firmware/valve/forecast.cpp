@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "firmware/valve/engine_forecast.h"
+
 namespace sluice::valve {
 
 namespace {
@@ -133,12 +135,22 @@ int line_of(const NodeView& node, Duration tpot_max, const Policy& policy, Bound
   return line;
 }
 
-Forecast forecast(const NodeView& node, const Ask& ask, const Policy& policy, Instant now) {
+Duration waited_of(const Ask& ask, Instant now) {
+  const Duration waited = now - ask.arrived;
+  return waited < ask.level.ttft_max ? waited : Duration();
+}
+
+Forecast forecast(const NodeView& node, const Ask& ask, const Policy& policy, Instant now,
+                  Tokens held) {
+  if (node.step.is_known()) return engine_forecast(node, ask, policy, now, held);
   Forecast f;
   const bool fresh = now <= node.leased_until;
   f.concurrency = node.in_flight + (fresh ? node.others : 0) + 1;
   f.tpot = tpot_at(node, f.concurrency);
-  f.ttft = ttft_of(node, ask, policy, fresh);
+  const Duration ahead = ttft_of(node, ask, policy, fresh);
+  const Duration waited = waited_of(ask, now);
+  f.ttft = waited + ahead;
+  f.ttft_high = waited + ahead.scaled(1 + node.ttft_spread);
   Duration promised = ask.level.tpot_max;
   if (!node.strictest_tpot.is_zero()) promised = std::min(promised, node.strictest_tpot);
   f.line = line_of(node, promised, policy, &f.bound);

@@ -7,6 +7,7 @@
 // measured up to NodeView::untried_concurrency. TTFT = base + tokens ahead (own prompt included) /
 // prefill rate + wait for a slot, the usual first-come queue estimate: requests ahead of us over
 // the rate at which slots come free (slots / residence; Little's law).
+// All that is for an engine whose steps are not known; engine_forecast.h is for one whose are.
 #pragma once
 
 #include "firmware/base/time.h"
@@ -20,7 +21,8 @@ namespace sluice::valve {
 enum class Bound { none, tpot, untried, slots, ttft };
 
 struct Forecast {
-  Duration ttft;
+  Duration ttft;           // since the request arrived, the time that it has waited included
+  Duration ttft_high;      // rarely later than this
   Duration tpot;           // zero = not known
   int concurrency = 0;     // with this request
   int line = 0;            // the most concurrent requests that keep the service level; 0 = no limit
@@ -28,6 +30,8 @@ struct Forecast {
   double level = 0;        // water level: the worse of crowd_level and TTFT against its promise;
                            // above 1 the service level is missed
   Bound bound = Bound::none;  // what the level was measured by
+  bool makes_late = false;    // sent now, it would make a prompt late that is computed just now
+  bool queues = false;        // sent now, it would wait in the engine's queue, for long
   bool operator==(const Forecast&) const = default;
 };
 
@@ -38,6 +42,12 @@ Duration tpot_at(const NodeView& node, int concurrency);
 // 0 = no limit known. `bound` may be null.
 int line_of(const NodeView& node, Duration tpot_max, const Policy& policy, Bound* bound);
 
-Forecast forecast(const NodeView& node, const Ask& ask, const Policy& policy, Instant now);
+// The time that the request has waited, as far as it counts: once the promise is lost by waiting,
+// what matters is how soon it comes now.
+Duration waited_of(const Ask& ask, Instant now);
+
+// `held`: prompt tokens that wait in the box and go before it.
+Forecast forecast(const NodeView& node, const Ask& ask, const Policy& policy, Instant now,
+                  Tokens held = {});
 
 }  // namespace sluice::valve

@@ -43,6 +43,28 @@ void fields(V& v, TpotPoint& point) {
 }
 
 template <class V>
+void fields(V& v, StepModel& step) {
+  v.field("base_us", step.base_us);
+  v.field("per_seq_us", step.per_seq_us);
+  v.field("per_kv_us", step.per_kv_token_us);
+  v.field("per_prefill_us", step.prefill_us_per_token);
+  v.field("chunk", step.chunk_tokens);
+  v.field("seq_max", step.sequences_max);
+  v.field("spread", step.spread);
+}
+
+template <class V>
+void fields(V& v, EngineMoment& moment) {
+  v.field("step_left", moment.step_left);
+  v.field("prefill_left", moment.prefill_left);
+  v.field("prompts_left", moment.prompts_left);
+  v.field("decoding", moment.decoding);
+  v.field("context", moment.kv);
+  v.field("duty", moment.duty);
+  v.field("spare", moment.spare);
+}
+
+template <class V>
 void fields(V& v, NodeView& node) {
   v.field("node", node.id);
   v.field("name", node.name);
@@ -72,6 +94,9 @@ void fields(V& v, NodeView& node) {
   v.field("weight", node.weight);
   v.field("matched", node.matched);
   v.field("cached", node.cached);
+  fields(v, node.step);
+  fields(v, node.moment);
+  v.field("ttft_spread", node.ttft_spread);
 }
 
 template <class V>
@@ -79,6 +104,7 @@ void fields(V& v, View& view) {
   v.field("now", view.now);
   v.field("overflowing", view.overflowing);
   v.field("held", view.held);
+  v.field("held_prompt", view.held_prompt);
   v.list("nodes", view.nodes, kNodesMax);
 }
 
@@ -99,6 +125,7 @@ void fields(V& v, Policy& policy) {
   v.field("rule_concurrency", policy.rule_concurrency);
   v.field("rule_queue", policy.rule_queue);
   v.field("rule_kv", policy.rule_kv);
+  v.field("queue_share", policy.queue_share);
 }
 
 template <class V>
@@ -110,6 +137,9 @@ void fields(V& v, Forecast& forecast) {
   v.field("crowd", forecast.crowd_level);
   v.field("level", forecast.level);
   v.field("bound", forecast.bound, Bound::ttft);
+  v.field("ttft_high", forecast.ttft_high);
+  v.field("makes_late", forecast.makes_late);
+  v.field("queues", forecast.queues);
 }
 
 template <class V>
@@ -127,6 +157,8 @@ void fields(V& v, Plan& plan) {
   v.field("verdict", plan.verdict, Verdict::refuse);
   v.field("reason", plan.reason, kReasonLast);
   v.list("candidates", plan.candidates, kNodesMax);
+  v.field("decide_by", plan.decide_by);
+  v.field("rescue_at", plan.rescue_at);
   v.field("overflowing", plan.overflowing);
   v.field("level", plan.level);
   v.field("line", plan.line);

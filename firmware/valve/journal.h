@@ -22,7 +22,7 @@
 
 namespace sluice::valve {
 
-inline constexpr std::string_view kJournalHead = "sluice decisions 1\n";
+inline constexpr std::string_view kJournalHead = "sluice decisions 2\n";
 inline constexpr size_t kJournalLineMax = 256 * 1024;
 
 struct Decision {

@@ -1,6 +1,7 @@
 // The decision as data.
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "firmware/base/time.h"
@@ -33,6 +34,7 @@ enum class Reason {
   full_no_cloud,      // hold: no cloud node can take it, and local is full
   full_overflow_off,  // hold: local is full and the valve is closed
   waits_its_turn,     // hold: others of its kind wait already, and the place is theirs
+  waits_for_place,    // hold: local will keep the service level in a moment, and not at once
   down_stays_home,    // hold: it may not leave and local is down
   cloud_full,         // hold: it is served in the cloud only, and every node there is at its limit
   down_overflow_off,  // hold: no local node answers and the valve is closed
@@ -58,6 +60,8 @@ struct Candidate {
   bool operator==(const Candidate&) const = default;
 };
 
+inline constexpr Instant kNever = Instant::from_us(INT64_MAX);
+
 struct Plan {
   Verdict verdict = Verdict::refuse;
   Reason reason = Reason::not_permitted;
@@ -66,6 +70,12 @@ struct Plan {
   double level = 0;                   // of the best local node, this request included
   int line = 0;                       // of that node; 0 = none or unknown
   Tokens context_max;                 // too_long: the longest context that there was
+  // hold: the last moment at which another node could still keep the service level; decide again
+  // then at the latest. Never, if there is no such node.
+  Instant decide_by = kNever;
+  // send: the same moment for a request that was sent to the first candidate: if its first token
+  // is not in sight then, it goes to the second instead.
+  Instant rescue_at = kNever;
   bool operator==(const Plan&) const = default;
 };
 

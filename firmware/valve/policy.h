@@ -25,6 +25,9 @@ struct Policy {
   int rule_concurrency = 32;  // N of static_threshold
   int rule_queue = 5;         // Q and K of queue_kv
   double rule_kv = 0.8;
+  // Late binding: prompts wait here rather than in the engine's queue once that would take this
+  // share of the TTFT promised to compute. Zero: as soon as the engine has anything to compute.
+  double queue_share = 0.25;
   bool operator==(const Policy&) const = default;
 };
 

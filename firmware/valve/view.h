@@ -9,6 +9,8 @@
 #include "firmware/base/time.h"
 #include "firmware/base/units.h"
 #include "firmware/valve/ask.h"
+#include "firmware/valve/engine_moment.h"
+#include "firmware/valve/step_model.h"
 
 namespace sluice::valve {
 
@@ -60,6 +62,9 @@ struct NodeView {
   int weight = 1;                         // share among nodes that are alike; 0 = a spare
   Tokens matched;                         // of this prompt, sent there before
   Tokens cached;                          // of this prompt, expected in its prefix cache
+  StepModel step;                         // not known: the figures above are all there is
+  EngineMoment moment;                    // as of View::now
+  double ttft_spread = 0;  // a TTFT may come out later than forecast by this share, rarely by more
   bool operator==(const NodeView&) const = default;
 };
 
@@ -67,6 +72,7 @@ struct View {
   Instant now;
   bool overflowing = false;     // the valve was open for this model after the last decision
   int held = 0;                 // requests in the fair queue for this model, before this one
+  Tokens held_prompt;           // their prompt tokens
   std::vector<NodeView> nodes;  // those that serve the model, by id
   bool operator==(const View&) const = default;
 };

@@ -119,6 +119,8 @@ Words words_of(Reason reason) {
       return {"the local engine is full and the valve is closed", "本地已满，且阀门已关闭"};
     case Reason::waits_its_turn:
       return {"others came before it", "前面还有请求在等"};
+    case Reason::waits_for_place:
+      return {"the local engine will have room for it in a moment", "本地引擎稍后即有空位"};
     case Reason::down_stays_home:
       return {"no local engine answers and this data may not leave",
               "本地引擎无应答，且该数据不得外出"};
@@ -211,6 +213,8 @@ const char* to_text(Reason reason) {
       return "full_overflow_off";
     case Reason::waits_its_turn:
       return "waits_its_turn";
+    case Reason::waits_for_place:
+      return "waits_for_place";
     case Reason::down_stays_home:
       return "down_stays_home";
     case Reason::cloud_full:

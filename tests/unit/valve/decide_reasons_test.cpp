@@ -94,6 +94,13 @@ const std::vector<Line>& others() {
          s.cloud().health = Health::down;
          s.view.held = 3;
        }},
+      {Reason::waits_for_place, Verdict::hold, -1,
+       [](Story& s) {
+         s.local().in_flight = 2;
+         s.local().step = {10e3, 200, 0.04, 400, 192, 40, 0};
+         s.local().moment.prefill_left = {3000};
+         s.local().moment.spare = EngineMoment::kNobody;
+       }},
       {Reason::down_overflow_off, Verdict::hold, -1,
        [](Story& s) {
          s.local().health = Health::down;

@@ -121,7 +121,7 @@ TEST_CASE("journal: a line that cannot be replayed says why") {
   const std::string good = text_of(sample());
   CHECK(error_of(good).empty());
   CHECK(is(error_of(""), "neither policy nor decision"));
-  CHECK(is(error_of("sluice decisions 2"), "neither policy nor decision"));
+  CHECK(is(error_of("sluice decisions 1"), "neither policy nor decision"));
   CHECK(is(error_of("decision 1 2 ask"), "no policy line"));
   CHECK(is(error_of(with(good, " ask ", " question ")), "\"ask\" is missing"));
   CHECK(is(error_of(with(good, " view ", " sight ")), "\"view\" is missing"));
