@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "firmware/base/check.h"
+#include "firmware/valve/engine_forecast.h"
 
 namespace sluice::sense {
 
@@ -17,6 +18,8 @@ constexpr int64_t kWholeAnswerTokensMin = 8;
 // No engine runs more at once; and a longer gap between tokens is none.
 constexpr double kRequestsMax = 1e6;
 constexpr double kGapSecondsMax = 3600;
+// Over which the share of time spent on prefill is told.
+constexpr Duration kDutyMemory = Duration::seconds(10);
 
 // What an engine claims, as a count: never negative, never absurd, zero for what is no number.
 int to_count(double value) {
@@ -73,6 +76,7 @@ void NodeState::reserve(const Flight& flight, Instant now) {
   open.flight = flight;
   open.sent = now;
   open.ahead = prefill_backlog_;
+  follow_sent(open, now);
   const bool added = flights_.emplace(flight.id, open).second;
   ENSURE(added);
   peak_ = std::max(peak_, in_flight());
@@ -82,6 +86,61 @@ void NodeState::reserve(const Flight& flight, Instant now) {
     while (sent_lately_.size() > keep) sent_lately_.pop_front();
   }
   ++promises_[flight.tpot_max];
+}
+
+void NodeState::follow_sent(Open& open, Instant now) {
+  if (!is_followed()) return;
+  const valve::StepModel& model = steps_.model();
+  const Tokens prompt = open.flight.prompt_tokens;
+  const double cached = static_cast<double>(open.flight.matched.count) * cache_trust();
+  open.uncached.count = std::max<int64_t>(1, prompt.count - std::llround(cached));
+  if (model.is_known()) {
+    open.forecast =
+        valve::first_token_after(model, twin_.moment(model, now), open.uncached, Tokens());
+  }
+  twin_.sent(open.flight.id, prompt, open.uncached, open.flight.due, model, now);
+}
+
+void NodeState::follow_first(const Open& open, Instant now) {
+  if (!is_followed()) return;
+  StepSeen step;
+  note_step(twin_.began(open.flight.id, steps_.model(), now, step), step);
+  steps_.prefilled(open.uncached, twin_.prompts() == 0);
+  if (!open.forecast.is_zero()) {
+    const valve::StepModel& model = steps_.model();
+    const double chunk_us = model.prefill_us_per_token * static_cast<double>(model.chunk_tokens);
+    const Duration promised = open.flight.due - open.sent;
+    const bool had_time = open.forecast + Duration::us(static_cast<int64_t>(chunk_us)) < promised;
+    forecast_error_.add(open.forecast, now - open.sent, promised, twin_.prompts() > 0 && had_time);
+  }
+  const double taken =
+      steps_.model().prefill_us_per_token * static_cast<double>(open.uncached.count);
+  prefill_us_ = duty(now) * static_cast<double>(kDutyMemory.as_us()) + taken;
+  prefill_at_ = now;
+}
+
+void NodeState::note_step(bool told, const StepSeen& step) {
+  if (told) {
+    steps_.step(step);
+  } else if (!step.length.is_zero()) {
+    steps_.interrupted();  // its beginning was not seen
+  }
+}
+
+double NodeState::duty(Instant now) const {
+  return prefill_us_ * std::exp(-((now - prefill_at_) / kDutyMemory)) /
+         static_cast<double>(kDutyMemory.as_us());
+}
+
+bool NodeState::is_in_sight(uint64_t id, Instant now) const {
+  const auto found = flights_.find(id);
+  ENSURE(found != flights_.end());
+  const Open& open = found->second;
+  if (open.started || !is_followed() || !steps_.model().is_known()) return true;
+  const Instant expected = twin_.expected_first(id, steps_.model(), now) + forecast_error_.bias();
+  // Judged by the whole wait: who was wrong about its length was so from the beginning.
+  const Duration whole = (expected - open.sent).scaled(1 + forecast_error_.rescue_allowance());
+  return open.sent + whole <= open.flight.due;
 }
 
 void NodeState::leave_backlog(Open& open) {
@@ -112,6 +171,7 @@ void NodeState::first_token(uint64_t id, Instant now) {
   open.concurrency_then = concurrency(now);
   open.tokens = 1;
   leave_backlog(open);
+  follow_first(open, now);
   fit_.learn(open.ahead, now - open.sent, now);
   ttfts_.add(now - open.sent, now);
 }
@@ -121,6 +181,8 @@ void NodeState::tokens(uint64_t id, int count, Instant now) {
   ENSURE(found != flights_.end());
   Open& open = found->second;
   if (!open.started || count < 1) return;
+  StepSeen step;
+  if (is_followed()) note_step(twin_.token(count, open.last, steps_.model(), now, step), step);
   const int at = concurrency(now);
   curve_.learn((open.concurrency_then + at + 1) / 2, (now - open.last) / count, count, now);
   open.last = now;
@@ -168,6 +230,10 @@ void NodeState::end(uint64_t id, const FlightResult& result, Instant now) {
   if (result.end != FlightEnd::cancelled) {
     const bool well = result.end == FlightEnd::served || result.end == FlightEnd::client_fault;
     failures_.add(!well, now);
+  }
+  if (is_followed()) {
+    twin_.ended(id, open.started, open.flight.prompt_tokens + Tokens{open.tokens - 1}, now);
+    if (!open.started && open.flight.streamed) steps_.interrupted();
   }
   leave_backlog(open);
   const auto promise = promises_.find(open.flight.tpot_max);
@@ -221,6 +287,8 @@ void NodeState::learn(Instant now) {
   points_ = curve_.points(now);
   us_per_token_ = fit_.us_per_token();
   ttft_base_ = fit_.base(flights_.empty(), now);
+  steps_.refresh();
+  forecast_error_.refresh();
   assume_prefilled(now);
 }
 
@@ -260,6 +328,13 @@ valve::NodeView NodeState::view(Instant now) const {
   view.offers = profile_.offers;
   view.failure_share = failures_.share(now);
   view.weight = profile_.weight;
+  if (is_followed() && steps_.model().is_known()) {
+    view.step = steps_.model();
+    view.moment = twin_.moment(view.step, now);
+    view.moment.duty = std::min(1.0, duty(now));
+    view.ttft_base = forecast_error_.bias();
+    view.ttft_spread = forecast_error_.allowance();
+  }
   return view;
 }
 

@@ -17,8 +17,11 @@
 #include "firmware/sense/breaker.h"
 #include "firmware/sense/card_facts.h"
 #include "firmware/sense/engine_reading.h"
+#include "firmware/sense/engine_twin.h"
 #include "firmware/sense/failure_share.h"
+#include "firmware/sense/forecast_error.h"
 #include "firmware/sense/prefix_index.h"
+#include "firmware/sense/step_fit.h"
 #include "firmware/sense/tpot_curve.h"
 #include "firmware/sense/ttft_fit.h"
 #include "firmware/sense/window.h"
@@ -66,6 +69,7 @@ struct Flight {
   Duration tpot_max;     // what its request was promised
   bool streamed = true;  // its tokens will be seen one by one
   Tokens matched = {};   // of the prompt, sent there before
+  Instant due = {};      // its first token was promised until then
 };
 
 // How an attempt ended, as far as it says something about the node.
@@ -109,6 +113,12 @@ class NodeState {
   const std::optional<CardFacts>& card() const { return card_; }
   void learn(Instant now);  // refreshes what view() copies; a few times a second
 
+  // What a calibration measured; it holds until its streams show something else.
+  void set_card_facts(const valve::StepModel& facts) { steps_.set_prior(facts); }
+  const valve::StepModel& step_model() const { return steps_.model(); }
+  // Whether the first token of a flight may still be expected to come when it was promised.
+  bool is_in_sight(uint64_t flight, Instant now) const;
+
   valve::NodeView view(Instant now) const;
   std::optional<std::string> upstream_name(const std::string& model) const;
   std::vector<std::string> served_models() const;
@@ -134,7 +144,14 @@ class NodeState {
     Instant last;              // token
     int concurrency_then = 0;  // at `last`
     int tokens = 0;
+    Tokens uncached;    // of the prompt: to be computed, as believed
+    Duration forecast;  // of its TTFT when it was sent; zero: none was made
   };
+  bool is_followed() const { return profile_.place == valve::Place::local; }
+  void follow_sent(Open& open, Instant now);
+  void follow_first(const Open& open, Instant now);
+  void note_step(bool told, const StepSeen& step);
+  double duty(Instant now) const;
   int concurrency(Instant now) const;
   void leave_backlog(Open& open);
   void assume_prefilled(Instant now);
@@ -148,6 +165,11 @@ class NodeState {
   Breaker breaker_;
   TpotCurve curve_;
   TtftFit fit_;
+  EngineTwin twin_;
+  StepFit steps_;
+  ForecastError forecast_error_;
+  double prefill_us_ = 0;  // spent lately, decayed; as of prefill_at_
+  Instant prefill_at_;
   Window ttfts_;
   Window tpots_;
   FailureShare failures_;
