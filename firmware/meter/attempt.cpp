@@ -40,6 +40,8 @@ const char* to_text(Outcome outcome) {
       return "timed_out";
     case Outcome::interrupted:
       return "interrupted";
+    case Outcome::superseded:
+      return "superseded";
   }
   return "unknown";
 }

@@ -67,9 +67,9 @@ void AttemptRun::count_in() {
   sense::NodeState& node = world_.senses.node(candidate_.node);
   const Tokens matched =
       world_.senses.matched(candidate_.node, order_.marks, order_.ask.prompt_tokens);
-  node.reserve(
-      {id_, order_.ask.prompt_tokens, order_.ask.level.tpot_max, order_.ask.stream, matched},
-      sent_);
+  node.reserve({id_, order_.ask.prompt_tokens, order_.ask.level.tpot_max, order_.ask.stream,
+                matched, order_.ask.arrived + order_.ask.level.ttft_max},
+               sent_);
   const sense::NodeProfile& profile = node.profile();
   meter::AttemptStart start;
   start.id = id_;
@@ -123,6 +123,19 @@ void AttemptRun::cancel() {
             complete ? sense::FlightEnd::served : sense::FlightEnd::cancelled, "");
   move_to(State::ended);
   call_.reset();
+}
+
+void AttemptRun::supersede() {
+  ENSURE(!passed_on_);
+  if (state_ == State::ready || state_ == State::ended) return;
+  count_out(meter::Outcome::superseded, sense::FlightEnd::cancelled, "");
+  move_to(State::ended);
+  call_.reset();
+}
+
+bool AttemptRun::is_promise_in_sight() const {
+  if (counted_out_ || first_byte_) return true;
+  return world_.senses.node(candidate_.node).is_in_sight(id_, world_.clock.now());
 }
 
 void AttemptRun::pause() {
@@ -210,6 +223,7 @@ void AttemptRun::look(std::string_view out) {
     if (!first_token_seen_) node.first_token(id_, now);
     first_token_seen_ = true;
     if (later > 0) node.tokens(id_, later, now);
+    world_.room.poke();  // a step of the engine has ended: there may be room
   }
   if (filter_->error_seen() && !passed_on_) {
     return fail_unbegun("its stream began with an error");

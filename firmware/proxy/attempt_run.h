@@ -61,6 +61,9 @@ class AttemptRun : public ports::HttpCallSink {
 
   void start(bool fresh_connection);
   void cancel();  // the client left; no callback follows
+  // Another node is to serve it: only while no byte has been passed on; no callback follows.
+  void supersede();
+  bool is_promise_in_sight() const;  // the TTFT may still be kept here
   void pause();
   void resume();
 

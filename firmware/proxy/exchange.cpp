@@ -89,7 +89,7 @@ void Exchange::on_body_end() {
     quiet_ = world_.timers.make([this] { on_quiet(); });
     quiet_->start(world_.policy.keepalive_comment);
   }
-  decide(true);
+  decide(false);
 }
 
 std::variant<valve::Ask, ApiError> Exchange::ask_of_body() {
@@ -132,20 +132,25 @@ void Exchange::drop_body() {
   marks_ = {};
 }
 
-bool Exchange::decide(bool first) {
+bool Exchange::decide(bool in_turn) {
+  const bool first = state_ == State::reading;
   const Instant now = world_.clock.now();
-  // The room asks in order: who is asked again has nobody before it.
-  const int before_us = first && world_.room.length() > 0 ? world_.room.waiting(kind_of(ask_)) : 0;
   ask_.over_budget = is_over_budget(world_, tenant_);
+  WaitingRoom::Line before;
+  if (!in_turn && world_.room.length() > 0) before = world_.room.before(id_, kind_of(ask_));
   valve::Decision decision;
   decision.ask = ask_;
-  decision.view = world_.senses.view(ask_.model, before_us, now);
+  decision.view = world_.senses.view(ask_.model, before.count, now);
   world_.senses.add_prompt(decision.view, marks_, ask_.prompt_tokens);
+  decision.view.held_prompt = before.prompt;
   decision.policy = world_.policy.valve;
   decision.draw = {world_.random.next()};
   decision.plan = valve::decide_by_rule(ask_, decision.view, decision.policy, decision.draw);
   plan_ = decision.plan;
-  if (!first && plan_.verdict == valve::Verdict::hold) return false;
+  if (!first && plan_.verdict == valve::Verdict::hold) {
+    world_.room.look_again(id_, plan_.decide_by);
+    return false;
+  }
   world_.senses.decided(ask_.model, plan_, now);
   const valve::View view = plan_.verdict == valve::Verdict::refuse ? decision.view : valve::View();
   world_.decisions.add(std::move(decision), request_id_, tenant_.name, world_.calendar.now());
@@ -170,9 +175,11 @@ void Exchange::hold() {
   ticket.key = tenant_.key;
   ticket.priority = ask_.priority;
   ticket.cost = estimated_;
+  ticket.prompt = ask_.prompt_tokens;
   ticket.deadline = std::min(ask_.deadline, world_.clock.now() + world_.policy.queue_wait_max);
   move_to(State::held);
   if (world_.room.enter(std::move(ticket), kind_of(ask_), *this)) {
+    world_.room.look_again(id_, plan_.decide_by);
     if (plan_.reason == valve::Reason::waits_its_turn) world_.room.poke();
     return;
   }
@@ -194,7 +201,7 @@ void Exchange::refuse(const valve::Plan& plan, const valve::View& view) {
   fail({503, "server_error", "no_node", words, kHoldRetryAfter, true});
 }
 
-bool Exchange::try_to_go() { return decide(false); }
+bool Exchange::try_to_go(bool in_turn) { return decide(in_turn); }
 
 void Exchange::on_waited_too_long() {
   const bool deadline = world_.clock.now() >= ask_.deadline;
@@ -242,6 +249,21 @@ void Exchange::start_attempt(bool same_node) {
   attempt_ =
       std::make_unique<AttemptRun>(world_, order, plan_.candidates[candidate_], attempts_, *this);
   attempt_->start(same_node);
+  if (candidate_ > 0 || same_node || plan_.rescue_at == valve::kNever) return;
+  rescue_ = world_.timers.make([this] { on_rescue(); });
+  rescue_->start(std::max(Duration(), plan_.rescue_at - world_.clock.now()));
+}
+
+// The last moment at which the second candidate could keep the promise that the first one is about
+// to lose. One attempt of the plan is spent by it, as by a failure.
+void Exchange::on_rescue() {
+  if (state_ != State::sending || ended_ || !attempt_ || attempt_->is_promise_in_sight()) return;
+  const bool more = attempts_ < world_.policy.valve.attempts_max;
+  if (!more || candidate_ + 1 >= plan_.candidates.size()) return;
+  attempt_->supersede();
+  used_ = used_ + attempt_->tokens_used();
+  ++candidate_;
+  start_attempt(false);
 }
 
 ports::HttpFields Exchange::answer_fields(const ports::HttpFields& from_node, bool stream) const {
@@ -391,6 +413,7 @@ void Exchange::leave() {
   drop_body();
   world_.room.leave(id_);
   if (quiet_) quiet_->stop();
+  if (rescue_) rescue_->stop();
   world_.limits.correct_tokens(tenant_.key, tenant_.limits, estimated_, used_);
   world_.limits.leave(tenant_.key);
 }

@@ -4,7 +4,8 @@
 // reading -> held | sending | done
 // held    -> sending | done            a place became free; its time in the queue was up
 // sending -> sending                   the next candidate: only while no byte of an answer has
-//                                      reached the client
+//                                      reached the client; the one before failed, or its first
+//                                      token is not in sight and the next can still keep the TTFT
 // sending -> passing -> done           bytes flow
 //   any   -> done                      the client left
 // A keep-alive comment commits the status 200, not the answer: after it another candidate may still
@@ -39,7 +40,7 @@ class Exchange : public ports::HttpActivity, public AttemptSink, public Waiter {
   void on_attempt_body(std::string_view bytes) override;
   void on_attempt_end(AttemptVerdict verdict) override;
 
-  bool try_to_go() override;
+  bool try_to_go(bool in_turn) override;
   void on_waited_too_long() override;
 
  private:
@@ -49,12 +50,14 @@ class Exchange : public ports::HttpActivity, public AttemptSink, public Waiter {
   std::variant<valve::Ask, ApiError> ask_of_body();
   bool speaks(const NodeAccess& access) const;
   void drop_body();
-  bool decide(bool first);  // false: it waits on
+  // False: it waits on. `in_turn`: nobody of its kind goes before it.
+  bool decide(bool in_turn);
   void hold();
   void refuse(const valve::Plan& plan, const valve::View& view);
   bool may_still_go(const valve::Candidate& candidate) const;
   void start_attempt(bool same_node);
   void on_turn();
+  void on_rescue();
   void on_quiet();
   void send_stream_head();
   bool cannot_pass() const;
@@ -96,6 +99,7 @@ class Exchange : public ports::HttpActivity, public AttemptSink, public Waiter {
   std::unique_ptr<AttemptRun> attempt_;
   std::unique_ptr<ports::Timer> turn_;
   std::unique_ptr<ports::Timer> quiet_;
+  std::unique_ptr<ports::Timer> rescue_;
 };
 
 }  // namespace sluice::proxy

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <set>
+#include <vector>
 
 #include "firmware/base/check.h"
+#include "firmware/valve/plan.h"
 
 namespace sluice::proxy {
 
@@ -11,24 +13,48 @@ WaitingRoom::WaitingRoom(ports::Clock& clock, ports::Timers& timers, size_t leng
     : clock_(clock),
       queue_(length_max),
       poke_(timers.make([this] { on_poke(); })),
-      expiry_(timers.make([this] { on_expiry(); })) {}
+      clock_timer_(timers.make([this] { on_clock(); })) {}
 
 bool WaitingRoom::enter(valve::Ticket ticket, std::string kind, Waiter& waiter) {
   const uint64_t id = ticket.id;
   if (!queue_.push(std::move(ticket))) return false;
-  seats_[id] = {&waiter, std::move(kind)};
-  watch_expiry();
+  seats_[id] = {&waiter, std::move(kind), valve::kNever};
+  watch_clock();
   return true;
 }
 
 void WaitingRoom::leave(uint64_t id) {
   queue_.remove(id);
-  seats_.erase(id);
+  remove_seat(id);
 }
 
-int WaitingRoom::waiting(const std::string& kind) const {
-  return static_cast<int>(std::count_if(
-      seats_.begin(), seats_.end(), [&](const auto& seat) { return seat.second.kind == kind; }));
+void WaitingRoom::remove_seat(uint64_t id) {
+  const auto seat = seats_.find(id);
+  if (seat == seats_.end()) return;
+  wakes_.erase({seat->second.wake, id});
+  seats_.erase(seat);
+}
+
+void WaitingRoom::look_again(uint64_t id, Instant at) {
+  const auto seat = seats_.find(id);
+  if (seat == seats_.end() || seat->second.wake == at) return;
+  wakes_.erase({seat->second.wake, id});
+  seat->second.wake = at;
+  if (at != valve::kNever) wakes_.insert({at, id});
+  watch_clock();
+}
+
+WaitingRoom::Line WaitingRoom::before(uint64_t id, const std::string& kind) const {
+  Line line;
+  queue_.look([&](const valve::Ticket& ticket) {
+    if (ticket.id == id) return false;
+    const auto seat = seats_.find(ticket.id);
+    if (seat == seats_.end() || seat->second.kind != kind) return true;
+    ++line.count;
+    line.prompt = line.prompt + ticket.prompt;
+    return true;
+  });
+  return line;
 }
 
 void WaitingRoom::poke() {
@@ -44,16 +70,38 @@ void WaitingRoom::on_poke() {
     const std::string kind = seat->second.kind;
     Waiter* waiter = seat->second.waiter;
     const uint64_t id = ticket.id;
-    if (!waiter->try_to_go()) {
+    if (!waiter->try_to_go(true)) {
       stuck.insert(kind);
       return false;
     }
-    seats_.erase(id);
+    remove_seat(id);
     return true;
   });
 }
 
-void WaitingRoom::on_expiry() {
+void WaitingRoom::on_clock() {
+  expire();
+  wake();
+  watch_clock();
+}
+
+// Each is asked once; who is not out of the room then has named another moment, or has none.
+void WaitingRoom::wake() {
+  std::vector<uint64_t> due;
+  for (const auto& [at, id] : wakes_) {
+    if (at > clock_.now()) break;
+    due.push_back(id);
+  }
+  for (const uint64_t id : due) {
+    const auto seat = seats_.find(id);
+    if (seat == seats_.end()) continue;
+    wakes_.erase({seat->second.wake, id});
+    seat->second.wake = valve::kNever;
+    if (seat->second.waiter->try_to_go(false)) leave(id);
+  }
+}
+
+void WaitingRoom::expire() {
   for (const uint64_t id : queue_.expired(clock_.now())) {
     const auto seat = seats_.find(id);
     ENSURE(seat != seats_.end());
@@ -61,13 +109,13 @@ void WaitingRoom::on_expiry() {
     leave(id);
     waiter->on_waited_too_long();
   }
-  watch_expiry();
 }
 
-void WaitingRoom::watch_expiry() {
-  const std::optional<Instant> next = queue_.next_deadline();
-  if (!next) return expiry_->stop();
-  expiry_->start(std::max(Duration::ms(1), *next - clock_.now()));
+void WaitingRoom::watch_clock() {
+  std::optional<Instant> next = queue_.next_deadline();
+  if (!wakes_.empty()) next = std::min(next.value_or(valve::kNever), wakes_.begin()->first);
+  if (!next) return clock_timer_->stop();
+  clock_timer_->start(std::max(Duration::ms(1), *next - clock_.now()));
 }
 
 }  // namespace sluice::proxy

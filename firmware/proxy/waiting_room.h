@@ -1,12 +1,15 @@
 // Where requests wait that cannot be sent yet: the fair queue with its clock.
 // poke() says that something changed (a request ended, a reading came); in a later turn those that
-// wait are asked in order whether they can go now.
+// wait are asked in order whether they can go now. One that has a moment of its own, look_again(),
+// is asked then too, whatever its place in the order.
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
+#include <utility>
 
 #include "firmware/base/time.h"
 #include "firmware/ports/clock.h"
@@ -19,7 +22,8 @@ namespace sluice::proxy {
 class Waiter {
  public:
   virtual ~Waiter() = default;
-  virtual bool try_to_go() = 0;           // true: it went, and is out of the room
+  // `in_turn`: nobody of its kind is before it. True: it went, and is out of the room.
+  virtual bool try_to_go(bool in_turn) = 0;
   virtual void on_waited_too_long() = 0;  // it is out of the room
 };
 
@@ -32,25 +36,36 @@ class WaitingRoom : public QueueView {
   bool enter(valve::Ticket ticket, std::string kind, Waiter& waiter);
   void leave(uint64_t id);  // no effect if it is not in the room
   void poke();
+  void look_again(uint64_t id, Instant at);  // replaces the moment asked for before
   void set_length_max(size_t length_max) { queue_.set_length_max(length_max); }
   size_t length() const { return queue_.size(); }
-  int waiting(const std::string& kind) const;
+  // Those of this kind that go before `id`; before whoever enters now, if it is not in the room.
+  struct Line {
+    int count = 0;
+    Tokens prompt;
+  };
+  Line before(uint64_t id, const std::string& kind) const;
   QueueReport queue() const override { return {queue_.size(), queue_.length_max()}; }
 
  private:
   struct Seat {
     Waiter* waiter;
     std::string kind;
+    Instant wake;
   };
   void on_poke();
-  void on_expiry();
-  void watch_expiry();
+  void on_clock();
+  void wake();
+  void expire();
+  void watch_clock();
+  void remove_seat(uint64_t id);
 
   ports::Clock& clock_;
   valve::FairQueue queue_;
   std::map<uint64_t, Seat> seats_;
+  std::set<std::pair<Instant, uint64_t>> wakes_;
   std::unique_ptr<ports::Timer> poke_;
-  std::unique_ptr<ports::Timer> expiry_;
+  std::unique_ptr<ports::Timer> clock_timer_;
 };
 
 }  // namespace sluice::proxy

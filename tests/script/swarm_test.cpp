@@ -244,6 +244,7 @@ TEST_CASE(
   for (int i = 0; i < meter::kOutcomeCount; ++i) {
     const auto outcome = static_cast<meter::Outcome>(i);
     if (outcome == meter::Outcome::interrupted) continue;  // needs a crash
+    if (outcome == meter::Outcome::superseded) continue;   // needs an engine that has been learned
     INFO(meter::to_text(outcome));
     CHECK(reached[i] > 50);  // the swarm really goes everywhere
   }

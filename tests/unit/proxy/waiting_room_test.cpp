@@ -16,7 +16,7 @@ using Names = std::vector<std::string>;
 struct Room {
   struct Guest : Waiter {
     Guest(Room& in, uint64_t number) : room(in), id(number) {}
-    bool try_to_go() override {
+    bool try_to_go(bool) override {
       room.asked.push_back(std::to_string(id));
       return may_go;
     }
