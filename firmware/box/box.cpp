@@ -68,6 +68,7 @@ Result<void> Box::start() {
   if (!identity) return identity.error();
   if (Result<void> ok = show(*identity); !ok) return ok;
   apply_live();
+  start_leasing();
   if (Result<void> ok = listen(); !ok) return ok;
   signals_ = std::make_unique<drivers::UvSignals>(
       loop_, [this] { on_stop(); }, [this] { on_hangup(); },
@@ -171,6 +172,34 @@ void Box::apply_live() {
   }
   serving_->calibrator.configure(settings());
   serving_->shadow.set_rule(shadow_rule(settings()));
+  room_.poke();
+}
+
+// A book that cannot be read is no reason not to serve: nothing new is leased.
+void Box::start_leasing() {
+  if (launch_.leases == nullptr) return;
+  lease_random_ = randoms_.stream("leases");
+  leased_ = std::make_unique<LeasedCapacity>(
+      LeasedCapacityPorts{clock_, calendar_, timers_, files_, *lease_random_, *launch_.leases,
+                          stored_->meter, senses_, *this, log_},
+      settings().start.state_dir + "/leases.json");
+  if (Result<void> ok = leased_->start({}); !ok) log_.error("capacity", "{}", ok.error().text);
+}
+
+void Box::lend(const capacity::LeasedNode& node) {
+  nodes_->lend(node);
+  use_leased_nodes();
+}
+
+void Box::take_back(const std::string& node) {
+  nodes_->take_back(node);
+  use_leased_nodes();
+}
+
+void Box::use_leased_nodes() {
+  if (Result<void> ok = nodes_->configure(settings(), serving_->world.nodes); !ok) {
+    log_.error("capacity", "leased nodes: {}", ok.error().text);
+  }
   room_.poke();
 }
 

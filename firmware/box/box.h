@@ -27,6 +27,7 @@
 #include "drivers/uv/work.h"
 #include "firmware/box/decision_journal.h"
 #include "firmware/box/handover.h"
+#include "firmware/box/leased_capacity.h"
 #include "firmware/box/node_book.h"
 #include "firmware/box/settings_source.h"
 #include "firmware/box/tls_identity.h"
@@ -52,9 +53,10 @@ struct Launch {
   std::string program;  // path; an upgrade starts what is there then
   std::vector<std::string> arguments;
   Handover handed;
+  ports::LeasePlatform* leases = nullptr;  // who leases instances; null: nobody
 };
 
-class Box : public web::BoxCommands {
+class Box : public web::BoxCommands, private NodeLender {
  public:
   // What an idle client sends so long after the drain began is still answered.
   static constexpr Duration kIdleGrace = Duration::ms(1500);
@@ -94,6 +96,10 @@ class Box : public web::BoxCommands {
   Result<void> use(LoadedSettings loaded);  // on an error the old ones stay in force
   Result<void> change_overlay(Result<settings::Overlay> changed, std::string_view what,
                               std::string_view author);
+  void start_leasing();
+  void lend(const capacity::LeasedNode& node) override;
+  void take_back(const std::string& node) override;
+  void use_leased_nodes();
   void apply_live();
   void announce();
   void on_learn();
@@ -136,6 +142,8 @@ class Box : public web::BoxCommands {
   proxy::RateLimit limits_;
   std::unique_ptr<NodeBook> nodes_;
   std::unique_ptr<Serving> serving_;
+  std::unique_ptr<ports::Random> lease_random_;
+  std::unique_ptr<LeasedCapacity> leased_;  // null without a platform
   std::unique_ptr<ports::Timer> learn_;
   std::unique_ptr<ports::Timer> give_up_;
   std::unique_ptr<drivers::UvSignals> signals_;

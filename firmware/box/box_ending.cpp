@@ -107,6 +107,7 @@ void Box::drain(Duration time_max) {
   drain_began_ = clock_.now();
   for (Entrance& entrance : serving_->entrances) entrance.listener.reset();
   serving_->calibrator.stop("the box stops");
+  leased_.reset();  // the book tells a successor, or the next start, what is held
   stored_->meter.stop_looking();
   draining_ = static_cast<int>(serving_->entrances.size());
   give_up_->start(time_max);

@@ -212,6 +212,17 @@ sense::NodeProfile node_profile(const settings::NodeSettings& node,
   return profile;
 }
 
+settings::NodeSettings leased_node_settings(const capacity::LeasedNode& node) {
+  settings::NodeSettings made;
+  made.name = node.name;
+  made.place = settings::Place::cloud;
+  made.url = node.url;
+  made.models = {{node.model, node.model, {}}};
+  made.data_classes = {settings::DataClass::open, settings::DataClass::internal};
+  made.concurrency_limit = node.slots;
+  return made;
+}
+
 Result<upstream::EndpointSet> endpoints_of(const settings::NodeSettings& node,
                                            const sense::EngineFacts& facts) {
   std::vector<std::string> words = facts.endpoints;

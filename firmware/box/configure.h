@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "firmware/capacity/leases.h"
 #include "firmware/ports/tls.h"
 #include "firmware/proxy/http_server.h"
 #include "firmware/proxy/proxy_world.h"
@@ -27,6 +28,8 @@ proxy::ServerLimits server_limits(const settings::Settings& settings, std::strin
 // Prices in the box's currency per token.
 sense::NodeProfile node_profile(const settings::NodeSettings& node,
                                 const settings::Settings& settings);
+// Of a leased instance: what it would be if somebody had written it down.
+settings::NodeSettings leased_node_settings(const capacity::LeasedNode& node);
 // Errors: refused, if the engine's description names an endpoint that is not known.
 Result<upstream::EndpointSet> endpoints_of(const settings::NodeSettings& node,
                                            const sense::EngineFacts& facts);

@@ -57,6 +57,25 @@ Result<NodeBook::Plan> NodeBook::plan_node(const settings::NodeSettings& node) {
   return plan;
 }
 
+// What the platform says of an instance is a peer's word: if it makes no sense, the node is there
+// and cannot be used, and its lease ends because it does not answer.
+NodeBook::Plan NodeBook::plan_leased(const settings::NodeSettings& node) {
+  Result<Plan> made = plan_node(node);
+  if (!made) {
+    Plan useless;
+    useless.node = &node;
+    useless.trouble = made.error().text;
+    ports_.log.error("capacity", "leased node {} cannot be used: {}", node.name, useless.trouble);
+    return useless;
+  }
+  const std::string& credential = leased_.at(node.name).credential;
+  if (!credential.empty()) {
+    made->target.credential_field = "authorization";
+    made->target.credential_value = "Bearer " + credential;
+  }
+  return std::move(*made);
+}
+
 ports::HttpClient& NodeBook::client_for(const Plan& plan) {
   if (!plan.target.origin.tls) return ports_.plain_http;
   std::unique_ptr<drivers::CurlClient>& client = tls_clients_[plan.node->ca_file];
@@ -82,8 +101,11 @@ Result<void> NodeBook::configure(const settings::Settings& settings,
                                  std::map<valve::NodeId, proxy::NodeAccess>& nodes) {
   std::vector<Plan> plans;
   std::vector<sense::NodeProfile> profiles;
-  for (const settings::NodeSettings& node : settings.live.nodes) {
-    Result<Plan> plan = plan_node(node);
+  std::vector<settings::NodeSettings> all = settings.live.nodes;
+  for (const auto& [name, node] : leased_) all.push_back(leased_node_settings(node));
+  for (const settings::NodeSettings& node : all) {
+    const bool leased = &node - all.data() >= static_cast<long>(settings.live.nodes.size());
+    Result<Plan> plan = leased ? Result<Plan>(plan_leased(node)) : plan_node(node);
     if (!plan) return plan.error();
     plans.push_back(std::move(*plan));
     profiles.push_back(node_profile(node, settings));

@@ -11,6 +11,7 @@
 #include "drivers/uv/loop.h"
 #include "firmware/base/log.h"
 #include "firmware/box/node_watch.h"
+#include "firmware/capacity/leases.h"
 #include "firmware/ports/files.h"
 #include "firmware/proxy/proxy_world.h"
 #include "firmware/sense/engine_facts.h"
@@ -43,6 +44,10 @@ class NodeBook {
   // Errors: refused, with the node and what to do.
   Result<void> configure(const settings::Settings& settings,
                          std::map<valve::NodeId, proxy::NodeAccess>& nodes);
+  // A leased instance becomes a cloud node, or is one no more, with the next configure(). It gets
+  // what may go to a cloud (open and internal), and a token of it costs nothing more.
+  void lend(const capacity::LeasedNode& node) { leased_[node.name] = node; }
+  void take_back(const std::string& name) { leased_.erase(name); }
   void stop();  // no more observing
 
  private:
@@ -54,6 +59,7 @@ class NodeBook {
     std::string trouble;  // its credential cannot be read
   };
   Result<Plan> plan_node(const settings::NodeSettings& node);
+  Plan plan_leased(const settings::NodeSettings& node);
   ports::HttpClient& client_for(const Plan& plan);
   void observe(const Plan& plan, const settings::Settings& settings, NodeWatch& watch);
 
@@ -61,6 +67,7 @@ class NodeBook {
   std::map<std::string, sense::EngineFacts> engines_;
   std::map<std::string, std::unique_ptr<drivers::CurlClient>> tls_clients_;  // by CA file
   std::map<std::string, std::unique_ptr<NodeWatch>> watches_;                // by node
+  std::map<std::string, capacity::LeasedNode> leased_;                       // by node
 };
 
 }  // namespace sluice::box
