@@ -65,15 +65,16 @@ std::string Calibrator::url_of(const std::string& node) const {
   return "";
 }
 
+// Once for each card: what was learnt since is not to be forgotten for it.
 void Calibrator::tell_sense() {
   for (const settings::NodeSettings& node : live_.nodes) {
     sense::NodeState* state = world_.senses.find(node.name);
     if (state == nullptr) continue;
-    std::optional<sense::CardFacts> known;
     for (const sense::CardFacts& card : cards_) {
-      if (card.node == node.name && card.url == node.url) known = card;
+      if (card.node != node.name || card.url != node.url || told_[node.name] == card) continue;
+      told_[node.name] = card;
+      state->set_card_facts(card.step);
     }
-    state->set_card(std::move(known));
   }
 }
 

@@ -3,6 +3,7 @@
 // <state_dir>/cards.json and told to sense, now and at every start.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -72,6 +73,7 @@ class Calibrator : public web::CalibrationCommands,
 
   settings::LiveSettings live_;
   std::vector<sense::CardFacts> cards_;
+  std::map<std::string, sense::CardFacts> told_;  // to sense, by node
   std::unique_ptr<sense::Calibration> run_;
   std::string node_;       // under measurement, or the last
   std::string trouble_;    // why the last one was stopped; empty: it was not

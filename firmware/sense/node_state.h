@@ -15,7 +15,6 @@
 #include "firmware/base/time.h"
 #include "firmware/base/units.h"
 #include "firmware/sense/breaker.h"
-#include "firmware/sense/card_facts.h"
 #include "firmware/sense/engine_reading.h"
 #include "firmware/sense/engine_twin.h"
 #include "firmware/sense/failure_share.h"
@@ -109,8 +108,6 @@ class NodeState {
   void models(std::vector<std::string> names) { listed_models_ = std::move(names); }
   void slots(int slots) { engine_slots_ = slots; }
   void context(Tokens most) { listed_context_ = most; }  // zero: it does not say
-  void set_card(std::optional<CardFacts> card) { card_ = std::move(card); }
-  const std::optional<CardFacts>& card() const { return card_; }
   void learn(Instant now);  // refreshes what view() copies; a few times a second
 
   // What a calibration measured; it holds until its streams show something else.
@@ -177,7 +174,6 @@ class NodeState {
   bool began_anew_ = false;
   Duration residence_;
   std::map<uint64_t, Open> flights_;
-  std::optional<CardFacts> card_;     // what a calibration found, before anything was learnt here
   std::deque<Instant> sent_lately_;   // the last requests_per_minute, if there is such a limit
   std::map<Duration, int> promises_;  // tpot_max of flights -> how many
   Tokens prefill_backlog_;

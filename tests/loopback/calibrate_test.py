@@ -39,6 +39,14 @@ class Calibrate(World):
         kept = json.loads((self.box.state / "cards.json").read_text())
         self.assertEqual(kept["cards"], [card])
         self.stop_box()
+        # The next process begins with it: its first decision rests on it.
+        self.box.start()
+        self.assertEqual(chat(self.box.api, self.box.key)[0], 200)
+        self.stop_box()
+        decided = self.box.journals()[-1].read_text().splitlines()[-1]
+        believed = float(re.search(r" base_us=(\S+)", decided).group(1))
+        self.assertAlmostEqual(believed, card["base_us"], delta=1)
+        self.assertIn(f" chunk={card['chunk_tokens']} ", decided)
 
     def test_outside_the_window_it_is_refused_and_so_are_nodes_that_are_not_ours(self):
         gpu, far = self.engine("gpu", ENGINE), self.engine("far")
