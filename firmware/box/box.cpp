@@ -162,6 +162,7 @@ void Box::apply_live() {
   stored_->journal.set_bounds(live.decisions.journal_max, live.decisions.files_max);
   serving_->decisions.set_keep(static_cast<size_t>(live.decisions.keep));
   serving_->world.policy = proxy_policy(settings());
+  serving_->world.extras.set_shares(extra_shares(settings()));
   tls_.set_limits(tls_limits(settings()));
   bodies_.set_bounds(body_bounds(settings()));
   proxy::ServerLimits limits = server_limits(settings(), drivers::host_name());

@@ -101,6 +101,7 @@ valve::Policy valve_policy(const settings::Settings& settings) {
   policy.carbon_price_nano_per_kg = from.carbon_price_per_kg.nano;
   policy.attempts_max = static_cast<int>(from.attempts_max);
   policy.first_byte_max = from.first_byte_max;
+  policy.hedge = from.hedge == settings::Mode::automatic;
   policy.waiting_price_nano_per_s = from.waiting_price_per_s.nano;
   policy.rule = to_valve(from.rule);
   policy.rule_concurrency = static_cast<int>(from.rule_concurrency);
@@ -137,6 +138,13 @@ proxy::ProxyPolicy proxy_policy(const settings::Settings& settings) {
   return policy;
 }
 
+proxy::ExtraShares extra_shares(const settings::Settings& settings) {
+  const settings::ValveSettings& from = settings.live.valve;
+  return {static_cast<double>(from.retry_percent_max) / 100,
+          static_cast<double>(from.retry_floor_per_s),
+          static_cast<double>(from.hedge_percent_max) / 100};
+}
+
 proxy::BodyBounds body_bounds(const settings::Settings& settings) {
   const settings::LimitSettings& limits = settings.live.limits;
   return {limits.body_max, limits.body_memory_max, limits.bodies_memory_max,
@@ -148,6 +156,9 @@ sense::SenseTimes sense_times(const settings::Settings& settings) {
   times.lease = settings.live.sense.lease;
   times.window = settings.live.sense.window;
   times.memory = settings.live.sense.memory;
+  if (settings.live.valve.hedge == settings::Mode::automatic) {
+    times.late_quantile = static_cast<double>(settings.live.valve.hedge_quantile_percent) / 100;
+  }
   times.breaker.failures = static_cast<int>(settings.live.breaker.failures);
   times.breaker.open = settings.live.breaker.open;
   times.breaker.slow_start = settings.live.breaker.slow_start;

@@ -19,6 +19,7 @@ namespace sluice::box {
 valve::Policy valve_policy(const settings::Settings& settings);
 proxy::ShadowRule shadow_rule(const settings::Settings& settings);
 proxy::ProxyPolicy proxy_policy(const settings::Settings& settings);
+proxy::ExtraShares extra_shares(const settings::Settings& settings);
 proxy::BodyBounds body_bounds(const settings::Settings& settings);
 sense::SenseTimes sense_times(const settings::Settings& settings);
 sense::ProbeTimes probe_times(const settings::Settings& settings, valve::Place place);

@@ -42,6 +42,8 @@ const char* to_text(Outcome outcome) {
       return "interrupted";
     case Outcome::superseded:
       return "superseded";
+    case Outcome::outrun:
+      return "outrun";
   }
   return "unknown";
 }

@@ -23,8 +23,9 @@ enum class Outcome {
   timed_out,    // ours: first byte, idle or total
   interrupted,  // the daemon ended in between; found in the journal at the next start
   superseded,   // ended by us before a byte reached the client: another node keeps the promise
+  outrun,       // another copy of the request was faster: cancelled before it passed anything
 };
-inline constexpr int kOutcomeCount = 9;
+inline constexpr int kOutcomeCount = 10;
 
 const char* to_text(Outcome outcome);  // its name here; also in SQL, metrics and journals
 std::optional<Outcome> outcome_from_text(std::string_view text);

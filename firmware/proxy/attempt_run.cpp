@@ -116,11 +116,13 @@ void AttemptRun::start(bool fresh_connection) {
   call_ = access.client->call(std::move(spec), *this);
 }
 
-void AttemptRun::cancel() {
+void AttemptRun::cancel(meter::Outcome why) {
   if (state_ == State::ready || state_ == State::ended) return;
   const bool complete = filter_ && filter_->done_seen();
-  count_out(complete ? meter::Outcome::served : meter::Outcome::client_gone,
-            complete ? sense::FlightEnd::served : sense::FlightEnd::cancelled, "");
+  const auto stopped =
+      why == meter::Outcome::outrun ? sense::FlightEnd::outrun : sense::FlightEnd::cancelled;
+  count_out(complete ? meter::Outcome::served : why, complete ? sense::FlightEnd::served : stopped,
+            "");
   move_to(State::ended);
   call_.reset();
 }
@@ -420,6 +422,7 @@ AttemptVerdict AttemptRun::failure_verdict(const ports::HttpFailure& failure) {
                      failure.error.text);
   AttemptVerdict verdict;
   verdict.retryable = true;
+  verdict.was_sent = failure.stage != ports::HttpFailure::Stage::connect;
   verdict.same_node_again =
       failure.reused_connection && failure.stage != ports::HttpFailure::Stage::in_body;
   verdict.error = {failure.timed_out ? 504 : 502,

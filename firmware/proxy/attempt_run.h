@@ -37,6 +37,7 @@ struct AttemptVerdict {
   bool served = false;
   bool retryable = false;         // another node may do better
   bool same_node_again = false;   // only the connection was stale
+  bool was_sent = true;           // false: it did not reach the node
   ApiError error;                 // for the client, if this stays the last word
   std::string node_body;          // the node's own error body; passes on as it is if not empty
   ports::HttpFields node_fields;  // with it
@@ -60,7 +61,8 @@ class AttemptRun : public ports::HttpCallSink {
   ~AttemptRun() override;
 
   void start(bool fresh_connection);
-  void cancel();  // the client left; no callback follows
+  // `why`: client_gone or outrun. No callback follows.
+  void cancel(meter::Outcome why = meter::Outcome::client_gone);
   // Another node is to serve it: only while no byte has been passed on; no callback follows.
   void supersede();
   bool is_promise_in_sight() const;  // the TTFT may still be kept here

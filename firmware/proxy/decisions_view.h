@@ -34,6 +34,21 @@ class DecisionsView {
   virtual std::vector<DecisionReport> decisions(uint64_t after, size_t count_max) const = 0;
 };
 
+// Requests sent more than once, since the start.
+struct ExtraReport {
+  uint64_t retries = 0;         // after a failure
+  uint64_t retries_denied = 0;  // by the retry budget
+  uint64_t hedges = 0;          // copies of what came late
+  uint64_t hedges_won = 0;
+  uint64_t hedges_denied = 0;  // by their share of requests
+};
+
+class ExtraView {
+ public:
+  virtual ~ExtraView() = default;
+  virtual ExtraReport extras() const = 0;
+};
+
 // How many requests wait, and how many may.
 struct QueueReport {
   size_t length = 0;

@@ -85,6 +85,7 @@ void Exchange::on_body_end() {
       world_.limits.take_tokens(tenant_.key, tenant_.limits, wanted, world_.clock.now());
   if (refusal) return fail(limit_error(*refusal, tenant_.limits));
   estimated_ = wanted;
+  world_.extras.on_request(ask_.may_use, world_.clock.now());
   if (read_.stream && !world_.policy.keepalive_comment.is_zero()) {
     quiet_ = world_.timers.make([this] { on_quiet(); });
     quiet_->start(world_.policy.keepalive_comment);
@@ -234,21 +235,10 @@ void Exchange::start_attempt(bool same_node) {
                  kHoldRetryAfter, true});
   }
   ++attempts_;
-  const NodeAccess& access = world_.nodes.at(plan_.candidates[candidate_].node);
-  const bool translated = !access.speaks.has(endpoint_);
-  const AttemptOrder order{ask_,
-                           tenant_,
-                           translated ? translated_->read : read_,
-                           translated ? translated_->body : body_,
-                           client_fields_,
-                           client_query_,
-                           request_id_,
-                           endpoint_,
-                           marks_,
-                           translated};
+  const valve::Candidate& candidate = plan_.candidates[candidate_];
   attempt_ =
-      std::make_unique<AttemptRun>(world_, order, plan_.candidates[candidate_], attempts_, *this);
-  attempt_->start(same_node);
+      std::make_unique<HedgedAttempt>(world_, order_for(candidate), candidate, attempts_, *this);
+  attempt_->start(same_node, attempts_ == 1 ? plan_.hedge_after : Duration(), *this);
   if (candidate_ > 0 || same_node || plan_.rescue_at == valve::kNever) return;
   rescue_ = world_.timers.make([this] { on_rescue(); });
   rescue_->start(std::max(Duration(), plan_.rescue_at - world_.clock.now()));
@@ -257,13 +247,42 @@ void Exchange::start_attempt(bool same_node) {
 // The last moment at which the second candidate could keep the promise that the first one is about
 // to lose. One attempt of the plan is spent by it, as by a failure.
 void Exchange::on_rescue() {
-  if (state_ != State::sending || ended_ || !attempt_ || attempt_->is_promise_in_sight()) return;
+  if (state_ != State::sending || ended_ || !attempt_ || attempt_->has_copy()) return;
+  if (attempt_->shown().is_promise_in_sight()) return;
   const bool more = attempts_ < world_.policy.valve.attempts_max;
   if (!more || candidate_ + 1 >= plan_.candidates.size()) return;
   attempt_->supersede();
   used_ = used_ + attempt_->tokens_used();
   ++candidate_;
   start_attempt(false);
+}
+
+AttemptOrder Exchange::order_for(const valve::Candidate& candidate) const {
+  const NodeAccess& access = world_.nodes.at(candidate.node);
+  const bool translated = !access.speaks.has(endpoint_);
+  return {ask_,
+          tenant_,
+          translated ? translated_->read : read_,
+          translated ? translated_->body : body_,
+          client_fields_,
+          client_query_,
+          request_id_,
+          endpoint_,
+          marks_,
+          translated};
+}
+
+// The next candidate gets the copy, and is no longer one for a retry.
+std::optional<HedgeCopy> Exchange::copy_of_late() {
+  const size_t next = candidate_ + 1;
+  const Instant now = world_.clock.now();
+  if (state_ != State::sending || next >= plan_.candidates.size()) return std::nullopt;
+  if (now >= ask_.deadline || attempts_ >= world_.policy.valve.attempts_max) return std::nullopt;
+  if (!may_still_go(plan_.candidates[next])) return std::nullopt;
+  if (!world_.extras.take_hedge(ask_.may_use, now)) return std::nullopt;
+  candidate_ = next;
+  ++attempts_;
+  return HedgeCopy{order_for(plan_.candidates[next]), plan_.candidates[next], attempts_};
 }
 
 ports::HttpFields Exchange::answer_fields(const ports::HttpFields& from_node, bool stream) const {
@@ -292,7 +311,7 @@ void Exchange::on_quiet() {
 }
 
 // After a comment the client reads a stream: an answer in one piece cannot stand in it.
-bool Exchange::cannot_pass() const { return committed_ && !attempt_->is_event_stream(); }
+bool Exchange::cannot_pass() const { return committed_ && !attempt_->shown().is_event_stream(); }
 
 void Exchange::on_attempt_body(std::string_view bytes) {
   if (state_ == State::done || cannot_pass()) return;
@@ -300,12 +319,12 @@ void Exchange::on_attempt_body(std::string_view bytes) {
     move_to(State::passing);
     drop_body();  // no other attempt follows
     if (!committed_) {
-      const bool stream = attempt_->is_event_stream();
-      ports::HttpFields fields = answer_fields(attempt_->head().fields, stream);
-      fields.add("x-sluice-node", world_.senses.node(attempt_->node()).profile().name);
+      const bool stream = attempt_->shown().is_event_stream();
+      ports::HttpFields fields = answer_fields(attempt_->shown().head().fields, stream);
+      fields.add("x-sluice-node", world_.senses.node(attempt_->shown().node()).profile().name);
       std::optional<uint64_t> length;
-      if (attempt_->passes_whole()) length = attempt_->head().content_length;
-      answer_.send_head(attempt_->head().status, fields, length);
+      if (attempt_->shown().passes_whole()) length = attempt_->shown().head().content_length;
+      answer_.send_head(attempt_->shown().head().status, fields, length);
     }
   }
   answer_.send_body(bytes);
@@ -337,9 +356,9 @@ void Exchange::on_attempt_end(AttemptVerdict verdict) {
 
 void Exchange::finish_served() {
   if (state_ == State::sending && !committed_) {  // an empty answer
-    ports::HttpFields fields = answer_fields(attempt_->head().fields, false);
-    fields.add("x-sluice-node", world_.senses.node(attempt_->node()).profile().name);
-    answer_.send_head(attempt_->head().status, fields, 0);
+    ports::HttpFields fields = answer_fields(attempt_->shown().head().fields, false);
+    fields.add("x-sluice-node", world_.senses.node(attempt_->shown().node()).profile().name);
+    answer_.send_head(attempt_->shown().head().status, fields, 0);
   }
   move_to(State::done);
   leave();
@@ -352,13 +371,12 @@ void Exchange::on_turn() {
   ended_.reset();
   if (state_ == State::passing) return fail(verdict.error);
   const bool in_time = world_.clock.now() < ask_.deadline;
-  const bool more = attempts_ - (stale_seen_ ? 1 : 0) < world_.policy.valve.attempts_max;
   // A connection that the node had closed says nothing of the node: one such try is not counted.
   if (verdict.same_node_again && in_time && !stale_seen_) {
     stale_seen_ = true;
     return start_attempt(true);
   }
-  if (verdict.retryable && in_time && more && candidate_ + 1 < plan_.candidates.size()) {
+  if (verdict.retryable && in_time && may_try_next(verdict)) {
     ++candidate_;
     return start_attempt(false);
   }
@@ -366,11 +384,22 @@ void Exchange::on_turn() {
   fail_with_node_body(std::move(verdict));
 }
 
+// What did not reach a node was no load on it, and costs no retry of the budget. Where that is used
+// up the client must not try again either: it would be the same load.
+bool Exchange::may_try_next(AttemptVerdict& verdict) {
+  const bool more = attempts_ - (stale_seen_ ? 1 : 0) < world_.policy.valve.attempts_max;
+  if (!more || candidate_ + 1 >= plan_.candidates.size()) return false;
+  if (!verdict.was_sent) return true;
+  const bool granted = world_.extras.take_retry(ask_.may_use, world_.clock.now());
+  if (!granted) verdict.error.may_retry = false;
+  return granted;
+}
+
 void Exchange::fail_with_node_body(AttemptVerdict verdict) {
   if (verdict.node_body.empty() || committed_) return fail(verdict.error);
   ports::HttpFields fields = std::move(verdict.node_fields);
   fields.add("x-request-id", request_id_);
-  fields.add("x-sluice-node", world_.senses.node(attempt_->node()).profile().name);
+  fields.add("x-sluice-node", world_.senses.node(attempt_->shown().node()).profile().name);
   if (!verdict.error.may_retry) fields.set("x-should-retry", "false");
   move_to(State::done);
   leave();
@@ -386,11 +415,12 @@ void Exchange::fail(const ApiError& error) {
   if (!passing && !committed_) {
     return send_error(answer_, error, request_id_, shape_of(endpoint_));
   }
-  const bool told = passing && attempt_ && attempt_->told_error();  // by the node: once is enough
-  const bool stream = !told && (committed_ || (attempt_ && attempt_->is_event_stream()));
+  const bool told =
+      passing && attempt_ && attempt_->shown().told_error();  // by the node: once is enough
+  const bool stream = !told && (committed_ || (attempt_ && attempt_->shown().is_event_stream()));
   if (stream && passing) answer_.send_body("\n\n");  // ends an event that broke off
   if (stream) {
-    const int64_t events = attempt_ && passing ? attempt_->events_passed() : 0;
+    const int64_t events = attempt_ && passing ? attempt_->shown().events_passed() : 0;
     answer_.send_body(error_event(error, upstream::facts_of(endpoint_).dialect, events));
   }
   answer_.cut();

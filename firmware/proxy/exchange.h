@@ -18,14 +18,14 @@
 #include <variant>
 
 #include "firmware/ports/http_service.h"
-#include "firmware/proxy/attempt_run.h"
+#include "firmware/proxy/hedged_attempt.h"
 #include "firmware/proxy/kept_body.h"
 #include "firmware/proxy/proxy_world.h"
 #include "firmware/proxy/translation.h"
 
 namespace sluice::proxy {
 
-class Exchange : public ports::HttpActivity, public AttemptSink, public Waiter {
+class Exchange : public ports::HttpActivity, public AttemptSink, public HedgeSource, public Waiter {
  public:
   // `tenant` has been let in by RateLimit::enter; the exchange lets it out.
   Exchange(ProxyWorld& world, Tenant tenant, const ports::HttpRequestHead& head,
@@ -39,6 +39,7 @@ class Exchange : public ports::HttpActivity, public AttemptSink, public Waiter {
 
   void on_attempt_body(std::string_view bytes) override;
   void on_attempt_end(AttemptVerdict verdict) override;
+  std::optional<HedgeCopy> copy_of_late() override;
 
   bool try_to_go(bool in_turn) override;
   void on_waited_too_long() override;
@@ -55,7 +56,9 @@ class Exchange : public ports::HttpActivity, public AttemptSink, public Waiter {
   void hold();
   void refuse(const valve::Plan& plan, const valve::View& view);
   bool may_still_go(const valve::Candidate& candidate) const;
+  AttemptOrder order_for(const valve::Candidate& candidate) const;
   void start_attempt(bool same_node);
+  bool may_try_next(AttemptVerdict& verdict);
   void on_turn();
   void on_rescue();
   void on_quiet();
@@ -96,7 +99,7 @@ class Exchange : public ports::HttpActivity, public AttemptSink, public Waiter {
   bool committed_ = false;               // the status 200 of a stream is out
   bool inside_ = true;                   // counted by the key's limits
   std::optional<AttemptVerdict> ended_;  // waits for the next turn
-  std::unique_ptr<AttemptRun> attempt_;
+  std::unique_ptr<HedgedAttempt> attempt_;
   std::unique_ptr<ports::Timer> turn_;
   std::unique_ptr<ports::Timer> quiet_;
   std::unique_ptr<ports::Timer> rescue_;

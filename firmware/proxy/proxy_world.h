@@ -21,6 +21,7 @@
 #include "firmware/proxy/attempt_ids.h"
 #include "firmware/proxy/body_room.h"
 #include "firmware/proxy/decision_log.h"
+#include "firmware/proxy/extra_sends.h"
 #include "firmware/proxy/rate_limit.h"
 #include "firmware/proxy/response_homes.h"
 #include "firmware/proxy/waiting_room.h"
@@ -69,6 +70,7 @@ struct ProxyWorld {
   std::map<valve::NodeId, NodeAccess> nodes;
   ResponseHomes response_homes = {};
   AttemptIds attempt_ids = {};
+  ExtraSends extras = {};
 };
 
 }  // namespace sluice::proxy

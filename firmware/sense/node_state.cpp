@@ -15,6 +15,10 @@ constexpr double kResidencePart = 0.1;
 // An answer that came in one piece tells a rate only if it was this long.
 constexpr int64_t kWholeAnswerTokensMin = 8;
 
+// What is late is told by the answers of this time, if there were as many.
+constexpr Duration kLateWindow = Duration::seconds(120);
+constexpr size_t kLateMin = 20;
+
 // No engine runs more at once; and a longer gap between tokens is none.
 constexpr double kRequestsMax = 1e6;
 constexpr double kGapSecondsMax = 3600;
@@ -48,6 +52,7 @@ void NodeState::set_times(const SenseTimes& times) {
   fit_.set_memory(times.memory);
   ttfts_.set_length(times.window);
   tpots_.set_length(times.window);
+  lates_.set_length(kLateWindow);
 }
 
 bool NodeState::is_fresh(Instant now) const { return ever_read_ && now - read_at_ <= times_.lease; }
@@ -174,6 +179,7 @@ void NodeState::first_token(uint64_t id, Instant now) {
   follow_first(open, now);
   fit_.learn(open.ahead, now - open.sent, now);
   ttfts_.add(now - open.sent, now);
+  lates_.add(now - open.sent, now);
 }
 
 void NodeState::tokens(uint64_t id, int count, Instant now) {
@@ -224,10 +230,13 @@ void NodeState::end(uint64_t id, const FlightResult& result, Instant now) {
     case FlightEnd::asked_to_wait:
       breaker_.ask_to_wait(now, result.retry_after, result.why);
       break;
+    case FlightEnd::outrun:
+      if (!open.started) lates_.add(stayed, now);
+      break;
     case FlightEnd::cancelled:
       break;
   }
-  if (result.end != FlightEnd::cancelled) {
+  if (result.end != FlightEnd::cancelled && result.end != FlightEnd::outrun) {
     const bool well = result.end == FlightEnd::served || result.end == FlightEnd::client_fault;
     failures_.add(!well, now);
   }
@@ -285,6 +294,8 @@ void NodeState::health(bool alive, std::string_view why, Instant now) {
 
 void NodeState::learn(Instant now) {
   points_ = curve_.points(now);
+  const bool tells = times_.late_quantile > 0 && lates_.count(now) >= kLateMin;
+  ttft_late_ = tells ? lates_.quantile(times_.late_quantile, now).value_or(Duration()) : Duration();
   us_per_token_ = fit_.us_per_token();
   ttft_base_ = fit_.base(flights_.empty(), now);
   steps_.refresh();
@@ -335,6 +346,7 @@ valve::NodeView NodeState::view(Instant now) const {
     view.ttft_base = forecast_error_.bias();
     view.ttft_spread = forecast_error_.allowance();
   }
+  view.ttft_late = ttft_late_;
   return view;
 }
 

@@ -59,6 +59,7 @@ struct SenseTimes {
   Duration window = Duration::seconds(10);
   Duration memory = Duration::seconds(600);
   BreakerTimes breaker;
+  double late_quantile = 0;  // of TTFT: later than this is late; 0 = nobody asks
 };
 
 // One attempt that is on its way to, or in, a node.
@@ -74,6 +75,7 @@ struct Flight {
 // How an attempt ended, as far as it says something about the node.
 enum class FlightEnd {
   served,
+  outrun,         // another copy was faster: its first token would have come later
   cancelled,      // the client left, or another reason on our side: says nothing
   client_fault,   // the node refused this request, rightly: the node is well
   asked_to_wait,  // 429 or 503; or it refuses our credential
@@ -169,6 +171,8 @@ class NodeState {
   Instant prefill_at_;
   Window ttfts_;
   Window tpots_;
+  Window lates_;        // TTFT too, over a longer time
+  Duration ttft_late_;  // as of the last learn()
   FailureShare failures_;
   CacheTrust trust_;
   bool began_anew_ = false;

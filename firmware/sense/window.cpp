@@ -12,6 +12,12 @@ void Window::add(Duration value, Instant now) {
   seen_.push_back({value, now});
 }
 
+size_t Window::count(Instant now) const {
+  const auto first = std::find_if(seen_.begin(), seen_.end(),
+                                  [&](const Observation& one) { return now - one.at <= length_; });
+  return static_cast<size_t>(seen_.end() - first);
+}
+
 std::optional<Duration> Window::quantile(double q, Instant now) const {
   std::vector<Duration> values;
   for (const Observation& observation : seen_) {

@@ -14,6 +14,7 @@ class Window {
 
   void set_length(Duration length) { length_ = length; }
   void add(Duration value, Instant now);
+  size_t count(Instant now) const;
   // q in 0..1; nothing if the window is empty. Nearest rank.
   std::optional<Duration> quantile(double q, Instant now) const;
 

@@ -40,6 +40,32 @@ void describe_rule(ValveSettings& valve, Visitor& v) {
               [&valve] { return std::string_view(valve.shadow); }));
 }
 
+void describe_extra_sends(ValveSettings& valve, Visitor& v) {
+  v.field(
+      {"hedge", kLive,
+       "auto = a stream whose first byte is late gets a second copy on another node that it may "
+       "use, and the first byte wins; both are paid for. off = never.",
+       "auto = 首字节迟到的流会在另一可用节点上再发一份，先到者胜出，两份都计费；off = 从不。"},
+      choice(valve.hedge));
+  v.field(
+      {"hedge_quantile_percent", kLive,
+       "Share of a node's answers that begin earlier than what counts as late; less = copies go "
+       "out sooner, and more of them.",
+       "节点回答中早于“迟到”界限的比例；越小，副本发出越早、越多。"},
+      percent(valve.hedge_quantile_percent, 50, 99));
+  v.field({"hedge_percent_max", kLive, "Copies, as a share of the requests.",
+           "副本占请求数的最大比例。"},
+          percent(valve.hedge_percent_max, 1, 50));
+  v.field({"retry_percent_max", kLive,
+           "Retries on another node, as a share of the requests; less = an overload ends sooner, "
+           "fewer faults are survived.",
+           "在其他节点重试的次数占请求数的最大比例；越小，过载结束越早，能容忍的故障越少。"},
+          percent(valve.retry_percent_max, 0, 100));
+  v.field({"retry_floor_per_s", kLive, "Retries per second that are always allowed.",
+           "始终允许的每秒重试次数。"},
+          whole(valve.retry_floor_per_s, 0, 10000));
+}
+
 }  // namespace
 
 void describe_valve(ValveSettings& valve, Visitor& v) {
@@ -103,6 +129,7 @@ void describe_valve(ValveSettings& valve, Visitor& v) {
            "cheaper ones.",
            "等待一秒的价值（设备货币）；越高越偏向快的节点而非便宜的节点。"},
           money(valve.waiting_price_per_s, 1000000));
+  describe_extra_sends(valve, v);
   describe_rule(valve, v);
   v.leave();
 }

@@ -138,7 +138,12 @@ struct ValveSettings {
   Money carbon_price_per_kg;           // box currency; more: cleaner nodes win over cheaper ones
   int64_t attempts_max = 3;            // more: survives more faults, a failure takes longer
   Duration first_byte_max = Duration::ms(120000);  // longest wait for an answer's first byte
-  Goal goal = Goal::balanced;                      // what the choice among nodes goes by
+  Mode hedge = Mode::off;                          // auto: fewer late answers, more tokens paid for
+  int64_t hedge_quantile_percent = 95;             // less: copies go out sooner, and more of them
+  int64_t hedge_percent_max = 5;                   // of requests
+  int64_t retry_percent_max = 10;      // of requests; more: survives more faults, overloads longer
+  int64_t retry_floor_per_s = 10;      // tries that are always allowed; for boxes with few requests
+  Goal goal = Goal::balanced;          // what the choice among nodes goes by
   Money waiting_price_per_s{1000000};  // box currency; more: faster nodes win over cheaper ones
   Rule rule = Rule::predict;      // any other: as another gateway decides, blind to service levels
   int64_t rule_concurrency = 32;  // N of static-threshold; more: fuller here, slower

@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "firmware/valve/hedge.h"
 #include "firmware/valve/score.h"
 
 namespace sluice::valve {
@@ -210,6 +211,7 @@ Plan send(Plan plan, Reason reason, const std::vector<Choice>& first,
   plan.reason = reason;
   append(plan, first, ask, view, policy);
   append(plan, then, ask, view, policy);
+  plan.hedge_after = hedge_after(plan, ask, view, policy);
   return plan;
 }
 

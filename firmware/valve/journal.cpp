@@ -97,6 +97,7 @@ void fields(V& v, NodeView& node) {
   fields(v, node.step);
   fields(v, node.moment);
   v.field("ttft_spread", node.ttft_spread);
+  v.field("ttft_late", node.ttft_late);
 }
 
 template <class V>
@@ -120,6 +121,7 @@ void fields(V& v, Policy& policy) {
   v.field("carbon_price", policy.carbon_price_nano_per_kg);
   v.field("attempts_max", policy.attempts_max);
   v.field("first_byte_max", policy.first_byte_max);
+  v.field("hedge", policy.hedge);
   v.field("waiting_price", policy.waiting_price_nano_per_s);
   v.field("rule", policy.rule, kRuleLast);
   v.field("rule_concurrency", policy.rule_concurrency);
@@ -162,6 +164,7 @@ void fields(V& v, Plan& plan) {
   v.field("overflowing", plan.overflowing);
   v.field("level", plan.level);
   v.field("line", plan.line);
+  v.field("hedge_after", plan.hedge_after);
   v.field("context_max", plan.context_max);
 }
 

@@ -69,6 +69,7 @@ struct Plan {
   bool overflowing = false;           // the valve's state after this decision
   double level = 0;                   // of the best local node, this request included
   int line = 0;                       // of that node; 0 = none or unknown
+  Duration hedge_after;               // a copy to the next candidate then; zero = never
   Tokens context_max;                 // too_long: the longest context that there was
   // hold: the last moment at which another node could still keep the service level; decide again
   // then at the latest. Never, if there is no such node.

@@ -20,6 +20,7 @@ struct Policy {
   int64_t carbon_price_nano_per_kg = 0;
   int attempts_max = 3;
   Duration first_byte_max = Duration::seconds(120);
+  bool hedge = false;                            // a second copy of what comes late
   int64_t waiting_price_nano_per_s = 1'000'000;  // what a second of waiting is worth (score.h)
   Rule rule = Rule::predict;
   int rule_concurrency = 32;  // N of static_threshold

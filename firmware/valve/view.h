@@ -65,6 +65,7 @@ struct NodeView {
   StepModel step;                         // not known: the figures above are all there is
   EngineMoment moment;                    // as of View::now
   double ttft_spread = 0;  // a TTFT may come out later than forecast by this share, rarely by more
+  Duration ttft_late;      // few of its answers of late began later; zero = not known, or not asked
   bool operator==(const NodeView&) const = default;
 };
 

@@ -163,6 +163,18 @@ void write_box(MetricsText& page, const MetricsParts& parts) {
   }
 }
 
+void write_extras(MetricsText& page, const proxy::ExtraReport& extras) {
+  page.family("sluice_retries_total", "counter",
+              "Retries on another node; denied: by valve.retry_percent_max and its floor.");
+  page.sample({{"result", "sent"}}, extras.retries);
+  page.sample({{"result", "denied"}}, extras.retries_denied);
+  page.family("sluice_hedges_total", "counter",
+              "Copies of late requests; won: of those sent; denied: by valve.hedge_percent_max.");
+  page.sample({{"result", "sent"}}, extras.hedges);
+  page.sample({{"result", "won"}}, extras.hedges_won);
+  page.sample({{"result", "denied"}}, extras.hedges_denied);
+}
+
 }  // namespace
 
 std::string metrics_text(const MetricsParts& parts, const Totals& totals) {
@@ -172,6 +184,7 @@ std::string metrics_text(const MetricsParts& parts, const Totals& totals) {
   write_counts(page, totals, parts.box.currency);
   write_nodes(page, parts.nodes);
   write_box(page, parts);
+  write_extras(page, parts.extras);
   return page.take();
 }
 
@@ -182,9 +195,13 @@ std::unique_ptr<ports::HttpActivity> MetricsPage::open(const ports::HttpRequestH
     send_refusal(answer, {405, "this path answers GET, HEAD only", "GET, HEAD"});
     return std::make_unique<Answered>();
   }
-  const MetricsParts parts{
-      world_.box.status(),  world_.box.process(),         world_.senses.reports(world_.clock.now()),
-      world_.queue.queue(), world_.meter.unstored_rows(), world_.meter.spent_in_all()};
+  const MetricsParts parts{world_.box.status(),
+                           world_.box.process(),
+                           world_.senses.reports(world_.clock.now()),
+                           world_.queue.queue(),
+                           world_.meter.unstored_rows(),
+                           world_.meter.spent_in_all(),
+                           world_.extras.extras()};
   send_text(answer, 200, kMetricsType, metrics_text(parts, world_.meter.totals()));
   return std::make_unique<Answered>();
 }

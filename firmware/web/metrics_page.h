@@ -22,6 +22,7 @@ struct MetricsParts {
   proxy::QueueReport queue;
   size_t unstored_rows = 0;
   Money spent_this_month;
+  proxy::ExtraReport extras;
 };
 
 // Pure.

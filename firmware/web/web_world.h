@@ -21,6 +21,7 @@ struct WebWorld {
   const sense::SenseView& senses;
   const proxy::DecisionsView& decisions;
   const proxy::QueueView& queue;
+  const proxy::ExtraView& extras;
   const meter::MeterView& meter;
   identity::KeyCommands& keys;
   BoxCommands& box;

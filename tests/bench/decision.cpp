@@ -1,6 +1,8 @@
-// How long a decision takes: view, decide, reservation, the valve's state; as the daemon does it
-// for each request, with four nodes that have learned and 128 requests in flight. The end of a
-// request is not part of it. Prints one line of JSON, times in nanoseconds.
+// How long a decision takes: view, what is cached where, decide, reservation, the valve's state; as
+// the daemon does it for each request, with 16 nodes that have learned, 128 requests in flight and
+// a full index of prefixes. Each prompt of 16 KB goes on from one of 2,000 conversations. Reading
+// the prompt, and the end of a request, are not part of it. Prints one line of JSON, times in
+// nanoseconds.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -18,6 +20,10 @@ namespace {
 using namespace sluice;
 
 constexpr int kInFlight = 128;
+constexpr int kLocals = 4;
+constexpr int kClouds = 12;
+constexpr size_t kTalks = 2000;
+constexpr size_t kPromptBytes = 16 * 1024;
 constexpr int kTokens = 20;
 constexpr Duration kStep = Duration::ms(1);  // between two decisions
 constexpr Duration kTpotMax = Duration::ms(100);
@@ -41,15 +47,24 @@ struct InFlight {
 class Box {
  public:
   Box() {
-    const auto configured = senses_.configure(
-        {profile("gpu-1", valve::Place::local, 32), profile("gpu-2", valve::Place::local, 32),
-         profile("cloud-1", valve::Place::cloud, 0), profile("cloud-2", valve::Place::cloud, 0)},
-        sense::SenseTimes(), policy_, kTpotMax);
+    std::vector<sense::NodeProfile> profiles;
+    for (int i = 0; i < kLocals; ++i) {
+      profiles.push_back(profile(fmt::format("gpu-{}", i), valve::Place::local, 32));
+    }
+    for (int i = 0; i < kClouds; ++i) {
+      profiles.push_back(profile(fmt::format("cloud-{}", i), valve::Place::cloud, 0));
+      profiles.back().price_in_nano = profiles.back().price_out_nano = 500 + 3 * (i % 4);
+    }
+    const auto configured = senses_.configure(profiles, sense::SenseTimes(), policy_, kTpotMax);
     if (!configured.has_value()) std::abort();
     ask_.key = "k-0001";
     ask_.model = kModel;
-    ask_.prompt_tokens = Tokens{512};
+    ask_.prompt_tokens = Tokens{kPromptBytes / 4};
     ask_.stream = true;
+    for (size_t talk = 0; talk < kTalks; ++talk) {
+      talks_.push_back(marks_of(talk));
+      senses_.prefilled({static_cast<uint8_t>(talk % (kLocals + kClouds))}, talks_.back());
+    }
   }
 
   // The nanoseconds of one decision.
@@ -59,21 +74,36 @@ class Box {
     ask_.arrived = now_;
     ask_.deadline = now_ + Duration::seconds(60);
     ask_.may_use = senses_.serving(kModel);
+    const sense::PromptMarks& marks = talks_[ask_.id * 0x9e3779b97f4a7c15U % kTalks];
     const auto before = std::chrono::steady_clock::now();
-    const valve::View view = senses_.view(kModel, 0, now_);
+    valve::View view = senses_.view(kModel, 0, now_);
+    senses_.add_prompt(view, marks, ask_.prompt_tokens);
     const valve::Plan plan = valve::decide(ask_, view, policy_, {ask_.id * 0x9e3779b97f4a7c15U});
     senses_.decided(kModel, plan, now_);
     if (!plan.candidates.empty()) {
       senses_.node(plan.candidates[0].node)
-          .reserve({ask_.id, ask_.prompt_tokens, kTpotMax, true}, now_);
+          .reserve({ask_.id, ask_.prompt_tokens, kTpotMax, true, {}}, now_);
     }
     const auto after = std::chrono::steady_clock::now();
-    if (!plan.candidates.empty()) open_.push_back({ask_.id, plan.candidates[0].node});
+    if (!plan.candidates.empty()) {
+      open_.push_back({ask_.id, plan.candidates[0].node});
+      senses_.prefilled(plan.candidates[0].node, marks);
+    }
     move_on();
     return std::chrono::duration_cast<std::chrono::nanoseconds>(after - before).count();
   }
 
  private:
+  // A prompt of its own, after a beginning that all share.
+  static sense::PromptMarks marks_of(size_t talk) {
+    std::string prompt(kPromptBytes / 8, 's');
+    while (prompt.size() < kPromptBytes)
+      prompt += fmt::format("{} of talk {} ", prompt.size(), talk);
+    sense::MarkMaker maker(kModel);
+    maker.feed(prompt);
+    return maker.take();
+  }
+
   // The oldest request ends, having had its tokens; now and then the nodes learn.
   void move_on() {
     if (open_.size() > kInFlight) {
@@ -90,6 +120,7 @@ class Box {
   sense::Senses senses_;
   valve::Policy policy_;
   valve::Ask ask_;
+  std::vector<sense::PromptMarks> talks_;
   Instant now_ = Instant::from_us(1'000'000);
   uint64_t last_id_ = 0;
   std::deque<InFlight> open_;

@@ -32,6 +32,7 @@ TEST_CASE("attempt: a cost follows what the node reported, else what we counted"
       {Outcome::busy, false, 0, 0, 0, 0, 0},
       {Outcome::failed, false, 0, 0, 0, 0, 0},
       {Outcome::interrupted, false, 0, 0, 0, 0, 0},
+      {Outcome::outrun, false, 0, 0, 0, 0, 100 * 10},  // its prompt was computed all the same
       {Outcome::failed, true, 10, 0, 0, 0, 100},
   };
   for (const Row& row : rows) {

@@ -137,9 +137,9 @@ TEST_CASE("usage: by node and by model, as a table and as CSV") {
   CHECK(
       format_usage(rows, UsageBy::node, UsageFormat::csv) ==
       "node,requests,attempts,in_tokens,out_tokens,cached_tokens,currency,cost,served,client_gone,"
-      "refused,busy,failed,cut,timed_out,interrupted,superseded\r\n"
-      "\"a,\"\"b\"\"\",1,1,100,11,0,CNY,0.000002100,1,0,0,0,0,0,0,0,0\r\n"
-      "\xe4\xba\x91,1,1,100,11,0,CNY,0.000002100,1,0,0,0,0,0,0,0,0\r\n");
+      "refused,busy,failed,cut,timed_out,interrupted,superseded,outrun\r\n"
+      "\"a,\"\"b\"\"\",1,1,100,11,0,CNY,0.000002100,1,0,0,0,0,0,0,0,0,0\r\n"
+      "\xe4\xba\x91,1,1,100,11,0,CNY,0.000002100,1,0,0,0,0,0,0,0,0,0\r\n");
   const std::string table = format_usage(rows, UsageBy::node, UsageFormat::table);
   CHECK(table.find("node   requests  attempts") == 0);
   CHECK(table.find("\n\xe4\xba\x91            1         1") != std::string::npos);

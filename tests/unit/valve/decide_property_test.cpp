@@ -52,6 +52,10 @@ std::string fault_of(const Ask& ask, const View& view, const Policy& policy, con
     if (ask.stream && candidate.first_byte_max > policy.first_byte_max) return "too much time";
     if (view.now + candidate.first_byte_max > ask.deadline) return "beyond the deadline";
   }
+  if (!plan.hedge_after.is_zero()) {
+    if (!policy.hedge || !ask.stream || plan.candidates.size() < 2) return "a copy of nothing";
+    if (plan.hedge_after < plan.candidates[0].forecast.ttft) return "a copy before it is late";
+  }
   if (plan.reason == Reason::local_fits && plan.level > 1) return "does not fit";
   if (explain(view, plan, Language::en).empty() || explain(view, plan, Language::zh).empty()) {
     return "no words";

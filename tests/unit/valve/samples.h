@@ -126,6 +126,7 @@ inline NodeView random_node(Dice& dice, uint8_t index) {
   node.failure_share = dice.one_in(2) ? 0 : dice.part();
   node.weight = dice.one_in(2) ? 1 : dice.small(5);
   node.matched = {dice.one_in(2) ? 0 : dice.upto(20000)};
+  if (dice.one_in(2)) node.ttft_late = Duration::ms(dice.upto(3000));
   node.cached = {dice.upto(node.matched.count)};
   return node;
 }
@@ -176,6 +177,7 @@ inline Policy random_policy(Dice& dice) {
   policy.carbon_price_nano_per_kg = dice.upto(3) * 100'000'000'000;
   policy.attempts_max = dice.small(4);
   policy.first_byte_max = Duration::ms(1 + dice.upto(120000));
+  policy.hedge = dice.one_in(2);
   policy.waiting_price_nano_per_s = dice.upto(3) * 500'000;
   if (dice.one_in(2)) policy.rule = static_cast<Rule>(dice.small(static_cast<int>(kRuleLast)));
   policy.rule_concurrency = 1 + dice.small(60);

@@ -89,6 +89,11 @@ TEST_CASE("metrics: the page is well formed and its figures are those of the box
            "sluice_queue_length_max 1000",
            "sluice_ledger_unstored_rows 7",
            "sluice_spent_this_month{currency=\"CNY\"} 12.5",
+           "sluice_retries_total{result=\"sent\"} 5",
+           "sluice_retries_total{result=\"denied\"} 2",
+           "sluice_hedges_total{result=\"sent\"} 4",
+           "sluice_hedges_total{result=\"won\"} 3",
+           "sluice_hedges_total{result=\"denied\"} 1",
            "sluice_valve_open 1",
            "sluice_uptime_seconds 61",
            "process_open_fds 12",
@@ -162,7 +167,7 @@ TEST_CASE(
       if (type != "histogram") CHECK(name == family);
     }
   }
-  CHECK(seen.size() == 23);
+  CHECK(seen.size() == 25);
 }
 
 TEST_CASE("metrics: what is not known is left out, and nobody who asks is named") {

@@ -86,6 +86,10 @@ struct SetDecisions final : proxy::DecisionsView {
   }
 };
 
+struct SetExtras final : proxy::ExtraView {
+  proxy::ExtraReport extras() const override { return {5, 2, 4, 3, 1}; }
+};
+
 struct SetQueue final : proxy::QueueView {
   proxy::QueueReport report{3, 1000};
   proxy::QueueReport queue() const override { return report; }
@@ -234,12 +238,14 @@ struct Box {
   SetNodes nodes;
   SetDecisions decisions;
   SetQueue queue;
+  SetExtras extras;
   SetMeter meter;
   SetKeys keys;
   SetBox box;
   SetCalibration calibration;
   SetShadow shadow;
-  WebWorld world{time, date, time, nodes, decisions, queue, meter, keys, box, calibration, shadow};
+  WebWorld world{time,   date,  time, nodes, decisions,   queue,
+                 extras, meter, keys, box,   calibration, shadow};
 };
 
 inline constexpr const char* kToken = "the-right-token";
