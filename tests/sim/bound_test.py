@@ -44,6 +44,17 @@ class Bound(unittest.TestCase):
         self.assertAlmostEqual(bound(burst, law), 1 - 0.3 * 0.8, places=4)
         self.assertAlmostEqual(bound(burst, law, "--capacity", "rigorous"), 0.7, places=4)
 
+    def test_steps_count_what_each_chunk_costs(self):
+        # 250 tokens a step: four steps of 0.25 s more for each prompt, so that 1.5 of 10 are served.
+        law = "0.25,0,0,0.001,250"
+        burst = [(0, 1000, 1)] * 10
+        self.assertAlmostEqual(bound(burst, law, "--capacity", "steps"), 0.85, places=4)
+
+    def test_who_is_late_alone_is_not_served(self):
+        law = "0,0,0,0.001,250"
+        self.assertAlmostEqual(bound([(0, 2500, 1), (9_000_000, 1000, 1)], law, "--capacity", "steps"),
+                               2504 / 3508, places=4)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -52,6 +52,7 @@ testbed::StepCost card_named(std::string_view name, int64_t chunk_tokens, int ma
   testbed::StepCost cost = found->cost;
   cost.chunk_tokens = chunk_tokens;
   cost.max_num_seqs = max_num_seqs;
+  cost.admits_by_chunk = true;
   return cost;
 }
 

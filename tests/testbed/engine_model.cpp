@@ -101,15 +101,26 @@ bool EngineModel::make_room(Micros at) {
 }
 
 void EngineModel::admit(Micros at) {
-  while (!waiting_.empty() && running() < cost_.max_num_seqs) {
+  std::int64_t room = room_in_chunk();
+  while (!waiting_.empty() && running() < cost_.max_num_seqs && room > 0) {
     const Sequence& next = waiting_.front();
     const std::int64_t growth = running() + 1;  // one token for each in this step
     if (kv_used_ + growth + next.context() > cost_.kv_tokens && !running_.empty()) return;
     kv_used_ += next.context();
     note(EngineEvent::Kind::admitted, next, at);
+    if (cost_.admits_by_chunk) room -= next.context();
     running_.push_back(next);
     waiting_.pop_front();
   }
+}
+
+std::int64_t EngineModel::room_in_chunk() const {
+  std::int64_t room = cost_.chunk_tokens;
+  if (!cost_.admits_by_chunk) return room;
+  for (const Sequence& sequence : running_) {
+    if (!sequence.decoding) room -= sequence.context() - sequence.filled;
+  }
+  return room;
 }
 
 bool EngineModel::yields_token(Sequence& sequence) {

@@ -73,6 +73,7 @@ class EngineModel {
   void finish_step();
   bool make_room(Micros at);
   void admit(Micros at);
+  std::int64_t room_in_chunk() const;  // that no running sequence will use
   bool yields_token(Sequence& sequence);
   void note(EngineEvent::Kind kind, const Sequence& sequence, Micros at);
 

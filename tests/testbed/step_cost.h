@@ -33,6 +33,10 @@ struct StepCost {
   // A request that arrives within this share of a step's start belongs to that step. A closed loop
   // of clients would otherwise lose a whole step per request to a round trip of a millisecond.
   double join_share = 0.0;
+  // As vLLM's scheduler: a request stays in the queue, and counts as waiting, until a step has room
+  // in its chunk for a part of its prompt. Else it counts as running from the next step on. Both
+  // compute prompts in the same order and at the same times.
+  bool admits_by_chunk = false;
 };
 
 // "default", "report-case" or "cloud".

@@ -125,6 +125,27 @@ TEST_CASE("engine model: no more than max_num_seqs run, the others wait in order
   CHECK(first_token_of(events, 4) < first_token_of(events, 5));
 }
 
+TEST_CASE(
+    "engine model: who waits for room in the chunk is late by nothing, but counts as waiting") {
+  std::vector<Micros> firsts;
+  std::vector<int> waiting;
+  for (const bool by_chunk : {false, true}) {
+    StepCost cost;
+    cost.curve = StepCost::Curve::fitted;
+    cost.chunk_tokens = 512;
+    cost.admits_by_chunk = by_chunk;
+    EngineModel model(cost);
+    for (RequestId id = 1; id <= 6; ++id) REQUIRE(model.submit(0, id, 700, 5));
+    model.advance(100'000);  // the second's prompt is being computed
+    waiting.push_back(model.waiting());
+    const auto events = run_to_end(model);
+    for (RequestId id = 3; id <= 6; ++id) firsts.push_back(first_token_of(events, id));
+  }
+  CHECK(waiting == std::vector<int>{0, 4});
+  CHECK(std::vector(firsts.begin(), firsts.begin() + 4) ==
+        std::vector(firsts.begin() + 4, firsts.end()));
+}
+
 TEST_CASE("engine model: when KV memory is short the youngest is preempted and still completes") {
   StepCost cost;
   cost.kv_tokens = 300;
