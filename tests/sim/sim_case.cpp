@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <array>
 
-#include "firmware/valve/words.h"
 #include "tests/sim/card.h"
 
 namespace sluice::sim {
@@ -115,8 +114,8 @@ class Draws {
 
   void draw_policy() {
     SiteSpec& site = case_.site;
-    site.valve.overflow = !happens(0.1);
-    site.valve.hold = !happens(0.1);
+    site.valve.overflow = !happens(0.25);
+    site.valve.hold = !happens(0.2);
     site.valve.attempts_max = static_cast<int>(between(1, 4));
     site.valve.first_byte_max = Duration::seconds(between(5, 120));
     site.queue_max = static_cast<size_t>(between(1, 60));
@@ -194,13 +193,13 @@ std::string describe(const SimCase& drawn) {
 CaseOutcome run_case(const SimCase& drawn, const std::function<void(const std::string&)>& tell) {
   CaseOutcome outcome;
   Site site(drawn.site);
-  if (tell) {
-    site.on_decision = [&site, &tell](const valve::Decision& decision) {
-      tell(fmt::format("{} key {} prompt {}: {}", site.clock.now().as_us(), decision.ask.key,
-                       decision.ask.prompt_tokens.count,
-                       valve::explain(decision.view, decision.plan, valve::Language::en)));
-    };
-  }
+  site.on_decision = [&site, &tell, &outcome](const valve::Decision& decision) {
+    ++outcome.reasons[decision.plan.reason];
+    if (!tell) return;
+    tell(fmt::format("{} key {} prompt {}: {}", site.clock.now().as_us(), decision.ask.key,
+                     decision.ask.prompt_tokens.count,
+                     valve::explain(decision.view, decision.plan, valve::Language::en)));
+  };
   Crowd crowd(site, drawn.crowd, Chance(drawn.seed, "crowd"));
   Mishaps mishaps(site, drawn.mishaps);
   const Instant began = site.clock.now();
@@ -212,16 +211,20 @@ CaseOutcome run_case(const SimCase& drawn, const std::function<void(const std::s
   site.pass(std::max(Duration(), Duration::seconds(90) - outcome.lasted));  // all mishaps are over
   site.run_until_idle(kLongest);
   outcome.violations = site.violations();
+  outcome.trace_hash = site.trace_hash();
+  outcome.tally = site.tally();
+  outcome.retries = crowd.retries();
+  for (const auto& [name, sum] : site.ledger().by_outcome) outcome.attempts[name] = sum.attempts;
   for (const RequestResult& result : site.results()) {
-    if (!tell) break;
+    outcome.output_tokens += result.output;
+    outcome.leased_tokens += result.leased_out;
+    outcome.cut += result.ending == SimClient::Ending::cut ? 1 : 0;
+    ++outcome.statuses[result.status];
+    if (!tell) continue;
     tell(fmt::format("request {} of key {} came {}, took {} ms: status {}, node {}, ending {}",
                      result.request, result.key, result.came.as_us(), result.total.as_ms(),
                      result.status, result.node, static_cast<int>(result.ending)));
   }
-  outcome.trace_hash = site.trace_hash();
-  outcome.tally = site.tally();
-  outcome.retries = crowd.retries();
-  for (const RequestResult& result : site.results()) outcome.output_tokens += result.output;
   return outcome;
 }
 

@@ -4,12 +4,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "firmware/valve/words.h"
 #include "tests/sim/crowd.h"
 #include "tests/sim/mishaps.h"
 
@@ -34,6 +36,11 @@ struct CaseOutcome {
   Tally tally;
   int64_t output_tokens = 0;
   int retries = 0;
+  int cut = 0;  // answers that broke off
+  int64_t leased_tokens = 0;
+  std::map<int, int> statuses;              // that clients saw
+  std::map<valve::Reason, int> reasons;     // of decisions
+  std::map<std::string, int64_t> attempts;  // by outcome, in the ledger
   Duration lasted;
 };
 // `tell`: hears in words what is decided and how requests end, if it is set.

@@ -110,6 +110,10 @@ struct Site::NoPage : ports::HttpService {
 struct Site::Decisions : proxy::DecisionSink {
   explicit Decisions(Site& of) : site(of) {}
   void on_decision(const valve::Decision& decision) override {
+    for (const valve::Candidate& candidate : decision.plan.candidates) {
+      site.must(decision.ask.may_use.has(candidate.node),
+                "the valve names a node that is forbidden");
+    }
     site.note(static_cast<uint64_t>(decision.plan.verdict) << 8 |
               static_cast<uint64_t>(decision.plan.reason));
     if (site.on_decision) site.on_decision(decision);

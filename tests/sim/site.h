@@ -98,6 +98,7 @@ class Site : private NodeObserver, private ClientObserver {
 
   const std::vector<RequestResult>& results() const { return results_; }
   Tally tally() const { return sim::tally(results_, spec_.level); }
+  const LedgerBook& ledger() const { return store_; }
   uint64_t trace_hash() const { return hash_; }
   const SiteSpec& spec() const { return spec_; }
   const sense::Senses& senses() const { return senses_; }
