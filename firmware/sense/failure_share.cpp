@@ -22,6 +22,7 @@ void FailureShare::add(bool failed, Instant now) {
 }
 
 double FailureShare::share(Instant now) const {
+  if (failed_ <= 0) return 0;  // nearly always
   const double part = left(at_, now);
   return failed_ * part / (all_ * part + kAssumedGood);
 }

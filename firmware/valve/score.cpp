@@ -114,7 +114,8 @@ Rank rank_of(const NodeView& node, Money total, Money least, double part) {
   rank.money = static_cast<double>(total.nano) <= alike ? 0 : total.nano;
   rank.strange = -node.matched.count;
   // Whose exponential clock of rate `weight` rings first: it is each node's turn in proportion.
-  rank.lot = -std::log(1 - part) / std::max(1, node.weight);
+  // A logarithm for each node would be a good part of a decision's time.
+  if (rank.money == 0) rank.lot = -std::log(1 - part) / std::max(1, node.weight);
   return rank;
 }
 
