@@ -1,8 +1,11 @@
 #include "firmware/sense/prompt_marks.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <utility>
+
+#include "firmware/base/check.h"
 
 namespace sluice::sense {
 
@@ -12,9 +15,19 @@ constexpr uint64_t kWord = sizeof(uint64_t);
 constexpr uint64_t kPerOctave = 16;
 
 // The mark after the one at `offset`. Offsets are multiples of a word.
-uint64_t next_offset(uint64_t offset) {
+constexpr uint64_t next_offset(uint64_t offset) {
   return offset + std::max(kMarkGap, std::bit_floor(offset) / kPerOctave);
 }
+
+constexpr std::array<uint64_t, kMarksMax> kOffsets = [] {
+  std::array<uint64_t, kMarksMax> made{};
+  uint64_t offset = kMarkGap;
+  for (uint64_t& at : made) {
+    at = offset;
+    offset = next_offset(offset);
+  }
+  return made;
+}();
 
 // Little-endian, whatever the processor: marks must not depend on it.
 uint64_t word_at(const char* bytes) {
@@ -26,9 +39,8 @@ uint64_t word_at(const char* bytes) {
 }  // namespace
 
 uint64_t mark_offset(size_t index) {
-  uint64_t offset = kMarkGap;
-  for (size_t i = 0; i < index; ++i) offset = next_offset(offset);
-  return offset;
+  ENSURE(index < kMarksMax);
+  return kOffsets[index];
 }
 
 MarkMaker::MarkMaker(std::string_view model) : hash_(0x9E3779B97F4A7C15ull) {

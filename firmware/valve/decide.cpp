@@ -104,6 +104,8 @@ void note_bar(Field& field, const NodeView& node, Bar bar) {
 
 Field survey(const Ask& ask, const View& view, const Policy& policy, Draw draw) {
   Field field;
+  field.locals.reserve(view.nodes.size());
+  field.clouds.reserve(view.nodes.size());
   const Tokens needed = context_needed(ask, view);
   for (const NodeView& node : view.nodes) {
     const Bar bar = bar_of(node, ask, needed);
