@@ -100,6 +100,7 @@ std::variant<valve::Ask, ApiError> Exchange::ask_of_body() {
   marks_ = std::move(prompt->marks);
   RequestFacts facts{endpoint_, read_, id_, arrived_};
   facts.needs = prompt->needs;
+  facts.beginning = sense::beginning_of(marks_);
   facts.has_context = prompt->has_context;
   if (!read_.previous_response.empty()) {
     facts.home =

@@ -166,6 +166,7 @@ std::variant<valve::Ask, ApiError> make_ask(const ProxyWorld& world, const Tenan
   ask.deadline = request.arrived + tenant.deadline;
   ask.goal = tenant.goal;
   ask.needs = request.needs;
+  ask.beginning = request.beginning;
   if (request.has_context) {
     ask.context = ask.prompt_tokens + Tokens{std::max<int64_t>(1, body.output_max.count)};
   }

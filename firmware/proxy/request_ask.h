@@ -30,6 +30,7 @@ struct RequestFacts {
   std::string untranslatable = {};         // why it is not, where that was tried
   valve::FeatureSet needs = {};
   bool has_context = false;  // its length is checked against the model's
+  uint64_t beginning = 0;    // a hash of how its prompt begins; 0 = not known
 };
 
 // The valve's refusal of what no node can take as it is: 400, with the limit or what is needed; or

@@ -54,6 +54,11 @@ void MarkMaker::mix(uint64_t word) {
   hash_ = (low ^ (low >> 32)) + 0xE7037ED1A0B428DBull + (a >> 29);
 }
 
+uint64_t beginning_of(const PromptMarks& marks) {
+  constexpr size_t kMarks = 1024 / kMarkGap;
+  return marks.hashes.empty() ? 0 : marks.hashes[std::min(marks.hashes.size(), kMarks) - 1];
+}
+
 void MarkMaker::feed(std::string_view bytes) {
   while (!bytes.empty()) {
     const uint64_t inside = marks_.bytes % kWord;

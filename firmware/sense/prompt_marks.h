@@ -26,6 +26,10 @@ struct PromptMarks {
   uint64_t bytes = 0;  // of the whole prompt
 };
 
+// A hash of the first 1,024 bytes, about 256 tokens, or of as much of it as has a mark; 0 = too
+// short.
+uint64_t beginning_of(const PromptMarks& marks);
+
 // Makes the marks of a prompt as its bytes pass by. A value.
 class MarkMaker {
  public:

@@ -23,8 +23,8 @@
 //   prefix_hash        the same project's prefix_hash: each beginning of a prompt has its own order
 //                      of nodes, and goes to the first that would not have more than 1.25 times its
 //                      part of what is in flight (bounded loads: Mirrokni, Thorup and
-//                      Zadimoghaddam, 2018). The order is by rendezvous hashing; a prompt whose
-//                      beginning is not known goes by its key
+//                      Zadimoghaddam, 2018). The beginning is about 256 tokens, the
+//                      order is by rendezvous hashing; a prompt too short for it goes by its key
 #pragma once
 
 #include "firmware/valve/ask.h"

@@ -162,3 +162,16 @@ TEST_CASE("cache trust: the share reported is believed, and followed when it cha
   for (int i = 0; i < 50; ++i) trust.learn(0.8, 0);
   CHECK(trust.share() < 0.02);
 }
+
+TEST_CASE("prompt marks: prompts that begin alike for 1,024 bytes have one beginning") {
+  const auto beginning = [](size_t shared, size_t own, char letter) {
+    MarkMaker maker("m");
+    maker.feed(std::string(shared, 'a'));
+    maker.feed(std::string(own, letter));
+    return beginning_of(maker.take());
+  };
+  CHECK(beginning(1024, 5000, 'x') == beginning(1024, 300, 'y'));
+  CHECK(beginning(1023, 5000, 'x') != beginning(1023, 5000, 'y'));
+  CHECK(beginning(300, 0, 'x') != 0);
+  CHECK(beginning(200, 0, 'x') == 0);
+}
