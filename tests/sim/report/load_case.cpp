@@ -33,6 +33,7 @@ const std::vector<LoadCase>& load_cases() {
       {"r1-day", kReasoning, "H20x4", 416, 0.8, 0},
       {"shared-0.8", kShared, "H20x8", 896, 0.8, 0},
       {"code-like-0.5", "code-like", "H20x4", 416, 0.5, 0},
+      {"code-like-chunk-2048", "code-like", "H20x4", 2048, 0.5, 0},
       {"diurnal-peak", "diurnal", "H20x4", 416, 0.8, 3},
       {"diurnal-day", "diurnal", "H20x4", 416, 0.8, 0},
   };

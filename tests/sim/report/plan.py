@@ -50,8 +50,12 @@ STANDARD_LOADS = [
              study=".989 at .321", n15=80),
     LoadCase("r1-peak", "R1, H20x4, chunk 416, rho 0.8, 3 h around the peak", 0.999, 0.09,
              study="1.000 at .081 (24 h)", n15=149, bounds=("floor",)),
-    LoadCase("r1-peak-chunk-2048", "the same at chunk 2048: what no valve can keep", n15=149,
-             bounds=("floor",), peers=["queue-kv:0", "cloud-only"], sweep=False),
+    LoadCase("r1-peak-chunk-2048", "the same at chunk 2048", n15=149, bounds=("floor",),
+             peers=["queue-kv:0", "cloud-only"], sweep=False),
+    LoadCase("code-like-0.5", "drawn: bursts of code, H20x4, chunk 416, rho 0.5", n15=149,
+             peers=["queue-kv:0"], sweep=False),
+    LoadCase("code-like-chunk-2048", "the same at chunk 2048: a step of 420 ms, whatever the valve does",
+             n15=149, peers=["queue-kv:0"], sweep=False),
 ]
 STANDARD_CROWDS = [
     CrowdCase("report-60", "report case, 60 at a time", CROWD_PEERS),
@@ -68,7 +72,6 @@ FULL_LOADS = [
     LoadCase("r1-day", "R1, H20x4, chunk 416, rho 0.8, 24 h", 0.999, study="1.000 at .081", n15=149,
              bounds=("floor",)),
     LoadCase("shared-0.8", "Mooncake synthetic, H20x8, chunk 896, rho 0.8", n15=250),
-    LoadCase("code-like-0.5", "drawn: bursts of code, H20x4, chunk 416, rho 0.5", n15=149),
     LoadCase("diurnal-peak", "drawn: a day, H20x4, chunk 416, rho 0.8, 3 h around noon", n15=149,
              bounds=("floor",)),
     LoadCase("diurnal-day", "drawn: a day, H20x4, chunk 416, rho 0.8, 24 h", n15=149,
