@@ -127,6 +127,7 @@ int not_upgraded(const Error& error) {
 
 int run_command(const Options& options) {
   if (options.command == Command::replay) return replay(options);
+  if (options.command == Command::rehearse) return rehearse(options);
   if (options.command == Command::serve) return serve(options);
   drivers::OsFiles files;
   Result<LoadedSettings> loaded = load_settings(options.config, files);
@@ -153,6 +154,7 @@ int run_command(const Options& options) {
       return calibrate(options, *loaded);
     case Command::serve:
     case Command::replay:
+    case Command::rehearse:
       break;
   }
   return replay(options);

@@ -19,6 +19,7 @@ int usage(const Options& options, const LoadedSettings& loaded);
 int shadow(const Options& options, const LoadedSettings& loaded);
 int calibrate(const Options& options, const LoadedSettings& loaded);
 int replay(const Options& options);
+int rehearse(const Options& options);
 
 // "sluiced: ..." on standard error; 1.
 int complain(const Error& error);

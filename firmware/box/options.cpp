@@ -75,6 +75,58 @@ void add_calibrate_command(CLI::App& app, Options& options) {
   calibrate->add_flag("--json", options.json, "the card as JSON");
 }
 
+void add_rehearsed_engine(CLI::App& rehearse, RehearseOptions& o) {
+  const auto positive = CLI::Range(0.0, 1e9);
+  rehearse.add_option("--base-ms", o.base_ms, "an engine instead of the site's: of every step")
+      ->check(positive);
+  rehearse.add_option("--per-seq-ms", o.per_seq_ms, "of a step, for each sequence that decodes")
+      ->check(positive);
+  rehearse.add_option("--per-kv-us", o.per_kv_us, "of a step, for each token of their context")
+      ->check(positive);
+  rehearse.add_option("--prefill-us", o.prefill_us, "for each prompt token")->check(positive);
+  rehearse.add_option("--chunk", o.chunk, "prompt tokens in one step; also of the site's engines")
+      ->check(CLI::Range(1, 1'000'000));
+  rehearse.add_option("--slots", o.slots, "sequences at a time; also of the site's engines")
+      ->check(CLI::Range(1, 100'000));
+  rehearse.add_option("--kv-tokens", o.kv_tokens, "KV memory (default: never short)")
+      ->check(CLI::Range(int64_t{1}, int64_t{1'000'000'000'000}));
+  rehearse.add_option("--price-in", o.price_in, "of its cloud, for a million tokens")
+      ->check(CLI::Range(0.0, 1e6));
+  rehearse.add_option("--price-out", o.price_out, "of its cloud, for a million tokens")
+      ->check(CLI::Range(0.0, 1e6));
+}
+
+void add_rehearse_command(CLI::App& app, Options& options) {
+  RehearseOptions& o = options.rehearse;
+  CLI::App* rehearse =
+      add_command(app, options, "rehearse",
+                  "play a load against the site's engines as they were learnt: what each policy "
+                  "would keep, send to the cloud and cost",
+                  Command::rehearse);
+  const auto some = CLI::Range(1e-6, 1e9);
+  rehearse
+      ->add_option("--trace", o.traces,
+                   "arrivals: Azure's CSV; CSV with t_s,client,input_tokens,output_tokens; "
+                   "Mooncake's JSON lines; decision journals of this box (repeat)")
+      ->required();
+  rehearse->add_option(
+      "--policy", o.policies,
+      "a goal (cost, balanced, fast, green, home-first) or another gateway's rule, "
+      "such as queue-kv or static-threshold=48 (repeat; default: all)");
+  CLI::Option* rho = rehearse->add_option("--rho", o.rho, "stretch time to this load on an engine");
+  rho->check(some);
+  rehearse->add_option("--speed", o.speed, "so many times as fast")->check(some)->excludes(rho);
+  rehearse->add_option("--model", o.model, "as clients say it (default: the first local one)");
+  rehearse->add_option("--ttft-ms", o.ttft_ms, "promised (default: the service level)")
+      ->check(some);
+  rehearse->add_option("--tpot-ms", o.tpot_ms, "promised (default: the service level)")
+      ->check(some);
+  rehearse->add_option("--cloud-ttft-ms", o.cloud_ttft_ms, "of every cloud node")->check(some);
+  rehearse->add_option("--cloud-tpot-ms", o.cloud_tpot_ms, "of every cloud node")->check(some);
+  add_rehearsed_engine(*rehearse, o);
+  rehearse->add_flag("--json", options.json, "as JSON");
+}
+
 // CLI11 reports by exceptions; its macro turns them into the code to exit with.
 constexpr int kParsed = -1;
 int parse_line(CLI::App& app, int argc, char** argv) {
@@ -113,6 +165,7 @@ std::optional<Options> read_options(int argc, char** argv, int* exit_code) {
   add_command(app, options, "upgrade",
               "let the program at the daemon's path take over; no stream breaks", Command::upgrade);
   add_calibrate_command(app, options);
+  add_rehearse_command(app, options);
   options.program = drivers::program_path(argv[0]);
   options.arguments.assign(argv + 1, argv + argc);
   *exit_code = parse_line(app, argc, argv);

@@ -20,6 +20,7 @@ enum class Command {
   upgrade,
   calibrate,
   shadow,
+  rehearse,
 };
 
 struct KeyOptions {
@@ -55,16 +56,39 @@ struct CalibrateOptions {
   int64_t output_tokens = 0;
 };
 
+// Negative, zero or empty: as the site has it, or as is usual.
+struct RehearseOptions {
+  std::vector<std::string> traces;
+  std::vector<std::string> policies;  // empty: all
+  std::string model;
+  double rho = 0;
+  double speed = 0;
+  double ttft_ms = 0;
+  double tpot_ms = 0;
+  double base_ms = -1;  // given: an engine by flags, no settings are read
+  double per_seq_ms = 0;
+  double per_kv_us = 0;
+  double prefill_us = 0;
+  int64_t chunk = 0;
+  int slots = 0;
+  int64_t kv_tokens = 0;
+  double cloud_ttft_ms = -1;
+  double cloud_tpot_ms = -1;
+  double price_in = 1;  // by flags only; for a million tokens
+  double price_out = 4;
+};
+
 struct Options {
   Command command = Command::serve;
   std::string config = "/etc/sluice/sluice.yaml";
   std::string program;                 // path of this program, as it was started
   std::vector<std::string> arguments;  // behind the program's name
   bool origin = false;                 // print-settings
-  bool json = false;                   // status, shadow, key list, calibrate
+  bool json = false;                   // status, shadow, key list, calibrate, rehearse
   KeyOptions key;
   UsageOptions usage;
   CalibrateOptions calibrate;
+  RehearseOptions rehearse;
   std::vector<std::string> journals;  // replay
   bool quiet = false;                 // replay: only the last line
 };

@@ -26,6 +26,7 @@ struct NodeReport {
   std::optional<Duration> tpot_p50;
   std::optional<Duration> reading_age;
   std::vector<std::string> models;
+  valve::StepModel step;  // what its steps are believed to cost
 };
 
 class SenseView {

@@ -164,6 +164,7 @@ std::vector<NodeReport> Senses::reports(Instant now) const {
     report.tpot_p50 = node.tpot_p50(now);
     report.reading_age = node.reading_age(now);
     report.models = node.served_models();
+    report.step = view.step;
     reports.push_back(std::move(report));
   }
   return reports;

@@ -48,10 +48,20 @@ JsonValue ms_or_null(const std::optional<Duration>& value) {
 int64_t ms_of(Date date) { return date.as_us() / 1000; }
 JsonValue count(size_t value) { return static_cast<int64_t>(value); }
 
+JsonValue step_value(const valve::StepModel& step) {
+  return JsonValue::object({{"base_us", number(step.base_us)},
+                            {"per_seq_us", number(step.per_seq_us)},
+                            {"per_kv_token_us", number(step.per_kv_token_us)},
+                            {"prefill_us_per_token", number(step.prefill_us_per_token)},
+                            {"chunk_tokens", step.chunk_tokens},
+                            {"sequences_max", step.sequences_max},
+                            {"spread", number(step.spread)}});
+}
+
 JsonValue node_value(const sense::NodeReport& node) {
   JsonValue models = JsonValue::array();
   for (const std::string& model : node.models) models.push(model);
-  return JsonValue::object(
+  JsonValue value = JsonValue::object(
       {{"name", node.name},
        {"place", to_text(node.place)},
        {"engine", node.engine},
@@ -66,6 +76,8 @@ JsonValue node_value(const sense::NodeReport& node) {
        {"tpot_ms_p50", ms_or_null(node.tpot_p50)},
        {"age_ms", node.reading_age ? JsonValue(node.reading_age->as_ms()) : JsonValue()},
        {"models", std::move(models)}});
+  if (node.step.is_known()) value.add("step", step_value(node.step));
+  return value;
 }
 
 JsonValue share_value(const meter::Share& share, const std::string& currency) {

@@ -13,6 +13,7 @@ FOLDERS = {
     "sense": BASE_PORTS | {"valve"},
     "meter": BASE_PORTS | {"valve"},
     "capacity": BASE_PORTS | {"valve"},
+    "rehearse": BASE_PORTS | {"valve", "sense"},
     "jobs": BASE_PORTS | {"govern"},
     "settings": BASE_PORTS,
     "proxy": BASE_PORTS | {"valve", "govern", "upstream", "sense", "meter"},

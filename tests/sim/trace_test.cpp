@@ -53,19 +53,8 @@ TEST_CASE("trace: each recording is read whole") {
   CHECK(shared[0].blocks.size() == 79);
 }
 
-TEST_CASE("trace: what is no recording is refused with its line") {
-  CHECK(parse_trace("hello\n").error().text == "line 1: neither of Azure, ServeGen nor Mooncake");
-  const auto cut = parse_trace("t_s,client,input_tokens,output_tokens\n1.5,2,3,4\n1.5,2,x,4\n");
-  REQUIRE(!cut.has_value());
-  CHECK(cut.error().text == "line 3: fields are missing or not numbers");
-  CHECK(parse_trace("{\"timestamp\": 0}\n{\"timestamp\"").error().kind == ErrorKind::broken);
+TEST_CASE("trace: a file that is not there is told as gone") {
   CHECK(read_trace("/nowhere").error().kind == ErrorKind::gone);
-}
-
-TEST_CASE("trace: arrivals come in order of time, the first at zero") {
-  const auto read = parse_trace("t_s,client,input_tokens,output_tokens\n3,1,10,20\n2.5,2,0,0\n");
-  REQUIRE(read.has_value());
-  CHECK(*read == Trace{{0, 2, 1, 1, {}}, {500000, 1, 10, 20, {}}});
 }
 
 TEST_CASE("trace: the work of a request is its prefill and its share of every step") {

@@ -17,6 +17,15 @@ export interface Node {
   tpot_ms_p50: number | null;
   age_ms: number | null;
   models: string[];
+  step?: {
+    base_us: number;
+    per_seq_us: number;
+    per_kv_token_us: number;
+    prefill_us_per_token: number;
+    chunk_tokens: number;
+    sequences_max: number;
+    spread: number;
+  };
 }
 
 export interface Status {
