@@ -1,7 +1,6 @@
 #include "tests/sim/card.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -29,8 +28,7 @@ Card read_card(const nlohmann::json& row) {
 }
 
 std::vector<Card> read_cards() {
-  const auto tests = std::filesystem::path(__FILE__).parent_path().parent_path();
-  std::ifstream file(tests / "data" / "cards" / "engine-fit.json");
+  std::ifstream file(SLUICE_CARDS);  // by the build: a simulation is started from any folder
   ENSURE(file.good());
   std::vector<Card> cards;
   for (const nlohmann::json& row : nlohmann::json::parse(file)) cards.push_back(read_card(row));
