@@ -159,7 +159,8 @@ double span_seconds(const Trace& trace) {
 
 Trace stretched(Trace trace, double factor) {
   for (Arrival& arrival : trace) {
-    arrival.at_us = std::llround(static_cast<double>(arrival.at_us) * factor);
+    const double us = static_cast<double>(arrival.at_us) * factor;
+    arrival.at_us = std::llround(std::min(us, kArrivalSecondsMax * 1e6));
   }
   return trace;
 }

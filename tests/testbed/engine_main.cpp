@@ -53,6 +53,13 @@ void add_cost_options(CLI::App& app, CommandLine& line) {
   app.add_option("--compress", cost.compress, "divide every time by this");
   app.add_option("--base-ms", cost.base_ms, "of a step (profile default)");
   app.add_option("--per-seq-ms", cost.per_seq_ms, "per sequence in the step (profile default)");
+  app.add_option_function<double>(
+      "--kv-us-per-ktok",
+      [&cost](double us) {
+        cost.curve = sluice::testbed::StepCost::Curve::fitted;
+        cost.kv_us_per_ktok = us;
+      },
+      "per 1,000 tokens of context; then only sequences that decode cost per-seq-ms");
   app.add_option("--prefill-tps", cost.prefill_tps, "prompt tokens a second; 0: free");
   app.add_option("--chunk-tokens", cost.chunk_tokens, "prefill tokens a step");
   app.add_option("--kv-tokens", cost.kv_tokens, "KV memory");

@@ -63,6 +63,7 @@ json LoadReport::record(const LoadRequest& request, const LoadResult& result) {
                {"time_s", to_seconds(result.ended - result.started)},
                {"tokens", result.tokens}};
   if (result.first_text > 0) line["ttft_s"] = to_seconds(result.first_text - result.started);
+  if (result.tokens > 1) line["tpot_s"] = tpot_of(result);
   if (!result.node.empty()) line["node"] = result.node;
   if (!result.request_id.empty()) line["request"] = result.request_id;
   if (!result.why.empty()) line["why"] = result.why;

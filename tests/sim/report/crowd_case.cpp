@@ -108,6 +108,7 @@ JsonValue report_case(const valve::Policy& policy, int users) {
        {"p95_s", sum.total_s.p95},
        {"cloud_share", sum.cloud_share()},
        {"least_share", std::max(0.0, 1.0 - static_cast<double>(kReportKnee) / users)},
+       {"attainment", sum.attainment()},
        {"requests", sum.requests},
        {"served", sum.served}});
 }

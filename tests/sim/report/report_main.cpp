@@ -1,6 +1,7 @@
 // One measurement of the report, as one line of JSON:
 //
-//   sim-report run --case NAME --policy NAME [--seconds S] [--seed N] [--leases yes]
+//   sim-report run --case NAME --policy NAME [--seconds S] [--skip S] [--seed N] [--leases yes]
+//                                                     --skip: what came before is not judged
 //   sim-report arrivals --case NAME [--seconds S]     "at_us,prompt,output", for bound.py
 //   sim-report law --case NAME                        "a0,a1,a2,p,chunk", in seconds and tokens
 //   sim-report foresight --case NAME [--seconds S]    the best plan found that can be carried out
@@ -14,6 +15,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "firmware/ports/json.h"
 #include "tests/sim/foresight.h"
@@ -43,8 +45,12 @@ double number_of(const Options& options, const std::string& name) {
   return found == options.end() ? 0 : std::strtod(found->second.c_str(), nullptr);
 }
 
-JsonValue figures(const Site& site) {
-  const Tally sum = site.tally();
+JsonValue figures(const Site& site, double skip_s) {
+  std::vector<RequestResult> judged;
+  for (const RequestResult& one : site.results()) {
+    if ((one.came - site.results().front().came).as_seconds() >= skip_s) judged.push_back(one);
+  }
+  const Tally sum = tally(judged, site.spec().level);
   return JsonValue::object({{"requests", sum.requests},
                             {"served", sum.served},
                             {"attainment", sum.attainment()},
@@ -65,7 +71,7 @@ JsonValue run_load(const LoadCase& load, const Trace& arrivals, const valve::Pol
   spec.nodes = {local_engine("gpu", engine_of(load)), unlimited_cloud()};
   Site site(std::move(spec));
   site.run(arrivals);
-  return figures(site);
+  return figures(site, number_of(options, "skip"));
 }
 
 // Of the cases with users; nothing: there is none of this name.
