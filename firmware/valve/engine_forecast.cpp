@@ -30,6 +30,21 @@ Tokens uncached_of(const NodeView& node, const Ask& ask) {
   return {std::max<int64_t>(1, ask.prompt_tokens.count - node.cached.count)};
 }
 
+// One number in (0, 1) for a request, by the finalizer of SplitMix64 (Steele, Lea and Flood, 2014).
+double unit_of(uint64_t z) {
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
+  return (static_cast<double>((z ^ (z >> 31)) >> 11) + 0.5) * 0x1p-53;
+}
+
+// By what a forecast for this request is to be wrong: log-normal (Box and Muller, 1958).
+double wrong_by(const Ask& ask, double noise) {
+  if (noise <= 0) return 1;
+  const double u = unit_of(ask.id + 0x9E3779B97F4A7C15ull);
+  const double v = unit_of(ask.id * 3 + 0xD1B54A32D192ED03ull);
+  return std::exp(noise * std::sqrt(-2 * std::log(u)) * std::cos(2 * 3.14159265358979 * v));
+}
+
 double tpot_us(const StepModel& step, double sequences, double kv, double duty) {
   const double decode = step.decode_us(sequences, kv);
   const double full = step.full_us(sequences, kv);
@@ -94,7 +109,9 @@ Forecast engine_forecast(const NodeView& node, const Ask& ask, const Policy& pol
 
   Forecast f;
   const Tokens uncached = uncached_of(node, ask);
-  const Duration ahead = node.ttft_base + first_token_after(step, moment, uncached, held);
+  const double wrong = wrong_by(ask, policy.forecast_noise);
+  const Duration ahead =
+      (node.ttft_base + first_token_after(step, moment, uncached, held)).scaled(wrong);
   const Duration waited = waited_of(ask, now);
   f.ttft = waited + ahead;
   f.ttft_high = waited + ahead.scaled(1 + node.ttft_spread);
@@ -103,12 +120,12 @@ Forecast engine_forecast(const NodeView& node, const Ask& ask, const Policy& pol
       moment.duty + step.prefill_us_per_token * to_double(uncached) / kDutyHorizonUs;
   const double sequences = moment.decoding + moment.prompts_left + 1;
   const double kv = to_double(moment.kv) + to_double(ask.prompt_tokens);
-  f.tpot = Duration::us(static_cast<int64_t>(tpot_us(step, sequences, kv, duty)));
+  f.tpot = Duration::us(static_cast<int64_t>(tpot_us(step, sequences, kv, duty) * wrong));
   f.concurrency = node.in_flight + others + 1;
 
   Duration promised = ask.level.tpot_max;
   if (!node.strictest_tpot.is_zero()) promised = std::min(promised, node.strictest_tpot);
-  f.line = line_of_engine(node, duty, promised.scaled(policy.margin), f.bound);
+  f.line = line_of_engine(node, duty, promised.scaled(policy.margin / wrong), f.bound);
   f.crowd_level = static_cast<double>(f.concurrency) / f.line;
   f.level = f.crowd_level;
   const double ttft_level = f.ttft_high / ask.level.ttft_max.scaled(policy.margin);

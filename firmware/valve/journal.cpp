@@ -128,6 +128,7 @@ void fields(V& v, Policy& policy) {
   v.field("rule_queue", policy.rule_queue);
   v.field("rule_kv", policy.rule_kv);
   v.field("queue_share", policy.queue_share);
+  v.field("forecast_noise", policy.forecast_noise);
 }
 
 template <class V>

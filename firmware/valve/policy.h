@@ -29,6 +29,9 @@ struct Policy {
   // Late binding: prompts wait here rather than in the engine's queue once that would take this
   // share of the TTFT promised to compute. Zero: as soon as the engine has anything to compute.
   double queue_share = 0.25;
+  // For rehearsals and tests: forecasts are off by a factor of this standard deviation (of its
+  // logarithm), one for each request. Zero in a box that serves.
+  double forecast_noise = 0;
   bool operator==(const Policy&) const = default;
 };
 
