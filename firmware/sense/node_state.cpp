@@ -24,6 +24,8 @@ constexpr double kRequestsMax = 1e6;
 constexpr double kGapSecondsMax = 3600;
 // Over which the share of time spent on prefill is told.
 constexpr Duration kDutyMemory = Duration::seconds(10);
+// A first token is overdue after this many times its forecast, and what is allowed for besides.
+constexpr double kOverdue = 1.1;
 
 // What an engine claims, as a count: never negative, never absurd, zero for what is no number.
 int to_count(double value) {
@@ -142,6 +144,10 @@ bool NodeState::is_in_sight(uint64_t id, Instant now) const {
   ENSURE(found != flights_.end());
   const Open& open = found->second;
   if (open.started || !is_followed() || !steps_.model().is_known()) return true;
+  // What is overdue is late for a reason that is not known: nobody can say when it will come.
+  const Duration patience =
+      open.forecast.scaled(kOverdue + forecast_error_.rescue_allowance()) + forecast_error_.bias();
+  if (!open.forecast.is_zero() && now - open.sent > patience) return false;
   const Instant expected = twin_.expected_first(id, steps_.model(), now) + forecast_error_.bias();
   // Judged by the whole wait: who was wrong about its length was so from the beginning.
   const Duration whole = (expected - open.sent).scaled(1 + forecast_error_.rescue_allowance());
