@@ -26,6 +26,7 @@ constexpr double kGapSecondsMax = 3600;
 constexpr Duration kDutyMemory = Duration::seconds(10);
 // A first token is overdue after this many times its forecast, and what is allowed for besides.
 constexpr double kOverdue = 1.1;
+constexpr double kOverdueSteps = 2;  // full ones: prompts that came later may share its last
 
 // What an engine claims, as a count: never negative, never absurd, zero for what is no number.
 int to_count(double value) {
@@ -145,10 +146,14 @@ bool NodeState::is_in_sight(uint64_t id, Instant now) const {
   const Open& open = found->second;
   if (open.started || !is_followed() || !steps_.model().is_known()) return true;
   // What is overdue is late for a reason that is not known: nobody can say when it will come.
-  const Duration patience =
-      open.forecast.scaled(kOverdue + forecast_error_.rescue_allowance()) + forecast_error_.bias();
+  const valve::StepModel& model = steps_.model();
+  const valve::EngineMoment moment = twin_.moment(model, now);
+  const double step_us = model.full_us(moment.decoding, static_cast<double>(moment.kv.count));
+  const Duration patience = open.forecast.scaled(kOverdue + forecast_error_.rescue_allowance()) +
+                            forecast_error_.bias() +
+                            Duration::us(static_cast<int64_t>(kOverdueSteps * step_us));
   if (!open.forecast.is_zero() && now - open.sent > patience) return false;
-  const Instant expected = twin_.expected_first(id, steps_.model(), now) + forecast_error_.bias();
+  const Instant expected = twin_.expected_first(id, model, now) + forecast_error_.bias();
   // Judged by the whole wait: who was wrong about its length was so from the beginning.
   const Duration whole = (expected - open.sent).scaled(1 + forecast_error_.rescue_allowance());
   return open.sent + whole <= open.flight.due;

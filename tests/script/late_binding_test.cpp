@@ -15,7 +15,8 @@ const valve::StepModel kStep = {10e3, 10, 0, 1000, 100, 32, 0};
 
 // About so many prompt tokens.
 std::string long_chat(size_t tokens) {
-  const std::string filler(tokens * 4, 'x');
+  std::string filler;
+  while (filler.size() < tokens * 4) filler += "one two three four five ";
   return "{\"model\":\"m\",\"stream\":true,\"messages\":[{\"role\":\"user\",\"content\":\"" +
          filler + "\"}]}";
 }

@@ -23,6 +23,7 @@ void append_text(uint64_t id, size_t size, std::string& out) {
     z ^= z >> 27;
     char letters[16];
     for (int i = 0; i < 16; ++i) letters[i] = static_cast<char>('a' + (z >> (4 * i) & 15));
+    letters[7] = letters[15] = ' ';  // words: one long word is taken for a coded picture
     out.append(letters, std::min(sizeof letters, end - out.size()));
   }
 }
