@@ -20,12 +20,19 @@ using ports::JsonValue;
 
 namespace {
 
+std::string advice_line(const JsonValue& node) {
+  const JsonValue* advice = node.find("advice");
+  if (advice == nullptr || advice->text("en").empty()) return "";
+  return fmt::format("      {}\n", advice->text("en"));
+}
+
 std::string node_line(const JsonValue& node) {
   const int64_t line = node.integer("line");
   return fmt::format("  {:<20} {:<6} {:<10} {} in flight{}{}\n", node.text("name"),
                      node.text("place"), node.text("state"), node.integer("in_flight"),
                      line > 0 ? fmt::format(" of {}", line) : "",
-                     node.text("why").empty() ? "" : fmt::format(" ({})", node.text("why")));
+                     node.text("why").empty() ? "" : fmt::format(" ({})", node.text("why"))) +
+         advice_line(node);
 }
 
 std::string status_text(const JsonValue& status) {

@@ -26,7 +26,9 @@ struct NodeReport {
   std::optional<Duration> tpot_p50;
   std::optional<Duration> reading_age;
   std::vector<std::string> models;
-  valve::StepModel step;  // what its steps are believed to cost
+  valve::StepModel step;  // as learnt; not known: nothing is
+  std::string advice_en;  // what to set in the engine, if its steps break the service level
+  std::string advice_zh;
 };
 
 class SenseView {

@@ -6,6 +6,7 @@
 
 #include "firmware/base/check.h"
 #include "firmware/valve/forecast.h"
+#include "firmware/valve/words.h"
 
 namespace sluice::sense {
 
@@ -165,6 +166,10 @@ std::vector<NodeReport> Senses::reports(Instant now) const {
     report.reading_age = node.reading_age(now);
     report.models = node.served_models();
     report.step = view.step;
+    const double sequences = std::max(1, view.moment.decoding);
+    const double kv = static_cast<double>(view.moment.kv.count);
+    report.advice_en = valve::chunk_advice(view.step, sequences, kv, promised, valve::Language::en);
+    report.advice_zh = valve::chunk_advice(view.step, sequences, kv, promised, valve::Language::zh);
     reports.push_back(std::move(report));
   }
   return reports;

@@ -51,7 +51,8 @@ double tpot_us(const StepModel& step, double sequences, double kv, double duty) 
   return duty >= kDutyMax ? full : std::min(full, decode / (1 - duty));
 }
 
-// The most at once that keep the promise, and which limit that is.
+}  // namespace
+
 int line_of_engine(const NodeView& node, double duty, Duration promised, Bound& bound) {
   const StepModel& step = node.step;
   int line = sequences_within(step, node.moment, duty, promised);
@@ -70,8 +71,6 @@ int line_of_engine(const NodeView& node, double duty, Duration promised, Bound& 
   if (node.health == Health::slow_start) line = static_cast<int>(line * node.share);
   return std::max(1, line);
 }
-
-}  // namespace
 
 Duration first_token_after(const StepModel& step, const EngineMoment& moment, Tokens uncached,
                            Tokens held) {

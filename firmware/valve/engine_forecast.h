@@ -25,4 +25,7 @@ Forecast engine_forecast(const NodeView& node, const Ask& ask, const Policy& pol
 int sequences_within(const StepModel& step, const EngineMoment& moment, double duty,
                      Duration tpot_max);
 
+// The most at once that keep `promised`, and which limit that is.
+int line_of_engine(const NodeView& node, double duty, Duration promised, Bound& bound);
+
 }  // namespace sluice::valve

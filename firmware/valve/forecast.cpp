@@ -112,6 +112,9 @@ Duration tpot_at(const NodeView& node, int concurrency) {
 int line_of(const NodeView& node, Duration tpot_max, const Policy& policy, Bound* bound) {
   Bound ignored = Bound::none;
   Bound& which = bound == nullptr ? ignored : *bound;
+  if (node.step.is_known()) {
+    return line_of_engine(node, node.moment.duty, tpot_max.scaled(policy.margin), which);
+  }
   which = Bound::none;
   int line = trusted_concurrency(node, policy);
   if (line > 0) which = Bound::untried;

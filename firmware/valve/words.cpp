@@ -319,4 +319,30 @@ const char* to_text(Priority priority) {
   return "";
 }
 
+std::string chunk_advice(const StepModel& step, double sequences, double kv_tokens,
+                         Duration tpot_max, Language language) {
+  if (!step.is_known()) return "";
+  const double full_ms = step.full_us(sequences, kv_tokens) / 1000;
+  if (full_ms <= static_cast<double>(tpot_max.as_us()) / 1000) return "";
+  const bool en = language == Language::en;
+  const std::string seen =
+      en ? fmt::format(
+               "while prompts are computed, {} tokens at a time, a step takes {:.0f} ms, and "
+               "{} ms a token are promised",
+               step.chunk_tokens, full_ms, tpot_max.as_ms())
+         : fmt::format(
+               "计算提示词时（每步 {} 个词元）一步需 {:.0f} 毫秒，而承诺的每字时延为 {} 毫秒",
+               step.chunk_tokens, full_ms, tpot_max.as_ms());
+  const auto within = chunk_within(step, sequences, kv_tokens, tpot_max);
+  if (!within || *within < 1) {
+    return seen + (en ? "; no smaller size keeps that" : "；再小的分块也无法满足");
+  }
+  return seen + (en ? fmt::format("; start the engine with chunks of at most {} tokens (vLLM: "
+                                  "--max-num-batched-tokens, SGLang: --chunked-prefill-size)",
+                                  *within)
+                    : fmt::format("；请将引擎的分块设为不超过 {} 个词元（vLLM："
+                                  "--max-num-batched-tokens，SGLang：--chunked-prefill-size）",
+                                  *within));
+}
+
 }  // namespace sluice::valve

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "firmware/valve/plan.h"
+#include "firmware/valve/step_model.h"
 #include "firmware/valve/view.h"
 
 namespace sluice::valve {
@@ -21,5 +22,10 @@ const char* to_text(Feature feature);
 
 // One sentence: what was decided, why, and the figures it rests on.
 std::string explain(const View& view, const Plan& plan, Language language);
+
+// What is wrong with the size of the chunks in which an engine computes prompts, and the one to
+// set; empty if a full step keeps `tpot_max` beside `sequences` that decode.
+std::string chunk_advice(const StepModel& step, double sequences, double kv_tokens,
+                         Duration tpot_max, Language language);
 
 }  // namespace sluice::valve

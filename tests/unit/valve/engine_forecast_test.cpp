@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "firmware/valve/words.h"
 #include "tests/unit/valve/samples.h"
 
 using namespace sluice;
@@ -90,6 +91,16 @@ TEST_CASE("engine forecast: the line is where the promise would be missed") {
 TEST_CASE("engine forecast: an engine whose chunk is too great says which would do") {
   CHECK(chunk_within(kStep, 20, 0, Duration::ms(100)) == 220);
   CHECK_FALSE(chunk_within(kStep, 2000, 0, Duration::ms(100)).has_value());
+  CHECK(chunk_advice(kStep, 20, 0, Duration::ms(100), Language::en).empty());
+  StepModel coarse = kStep;
+  coarse.chunk_tokens = 2048;
+  const std::string en = chunk_advice(coarse, 20, 0, Duration::ms(100), Language::en);
+  CHECK(en.find("831 ms") != std::string::npos);
+  CHECK(en.find("at most 220 tokens") != std::string::npos);
+  const std::string zh = chunk_advice(coarse, 20, 0, Duration::ms(100), Language::zh);
+  CHECK(zh.find("220") != std::string::npos);
+  CHECK(chunk_advice(coarse, 2000, 0, Duration::ms(100), Language::en).find("no smaller") !=
+        std::string::npos);
 }
 
 TEST_CASE("late binding: what would queue in the engine waits here while the cloud is in reach") {
