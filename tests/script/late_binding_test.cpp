@@ -104,14 +104,12 @@ TEST_CASE("late binding: at its last safe moment a request is decided, whatever 
 
 TEST_CASE("rescue: a prompt that an engine keeps silent about goes to the cloud in time") {
   KnownWorld w;
-  Client& client = w.ask("key-internal", long_chat(1000));
+  Client& client = w.ask("key-internal", long_chat(500));
   REQUIRE(w.local().count() == 1);
-  // Another client, not ours, keeps the engine busy: a stream of ours shows steps that are slow.
-  w.pass(Duration::ms(1200));
+  w.pass(Duration::ms(800));  // a little late: it may still come
   CHECK(w.clouds() == 0);
   NodeCall& lost = w.local().last();
-  w.pass(Duration::ms(700));
-  if (w.clouds() == 0) MESSAGE("not rescued: the engine's silence is not yet a loss");
+  w.pass(Duration::ms(400));
   CHECK(w.clouds() == 1);
   CHECK(lost.how_it_ended() == NodeCall::End::cancelled);
   w.close();
