@@ -109,7 +109,7 @@ TEST_CASE("rescue: a prompt that an engine keeps silent about goes to the cloud 
   w.pass(Duration::ms(800));  // a little late: it may still come
   CHECK(w.clouds() == 0);
   NodeCall& lost = w.local().last();
-  w.pass(Duration::ms(400));
+  w.pass(Duration::ms(600));
   CHECK(w.clouds() == 1);
   CHECK(lost.how_it_ended() == NodeCall::End::cancelled);
   w.close();
