@@ -75,8 +75,10 @@ JsonValue node_value(const sense::NodeReport& node) {
        {"ttft_ms_p50", ms_or_null(node.ttft_p50)},
        {"tpot_ms_p50", ms_or_null(node.tpot_p50)},
        {"age_ms", node.reading_age ? JsonValue(node.reading_age->as_ms()) : JsonValue()},
-       {"models", std::move(models)},
-       {"advice", JsonValue::object({{"en", node.advice_en}, {"zh", node.advice_zh}})}});
+       {"models", std::move(models)}});
+  if (!node.advice_en.empty()) {
+    value.add("advice", JsonValue::object({{"en", node.advice_en}, {"zh", node.advice_zh}}));
+  }
   if (node.step.is_known()) value.add("step", step_value(node.step));
   return value;
 }
