@@ -12,6 +12,7 @@ import plan
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 OURS = "predict"
+NOISY = "predict:30"  # forecasts wrong by 30 % (standard deviation of the logarithm)
 STATIC_KEPT = 0.99  # what the best static threshold has to keep
 
 
@@ -75,6 +76,8 @@ class Lab:
             jobs["static", ""] = self.pool.submit(self.best_static, case)
             jobs["policy", f"static-threshold:{case.n15}"] = self.pool.submit(
                 self.run, case, f"static-threshold:{case.n15}")
+        if case.noisy:
+            jobs["noisy", NOISY] = self.pool.submit(self.run, case, NOISY)
         for peer in case.peers:
             jobs["policy", peer] = self.pool.submit(self.run, case, peer)
         for capacity in case.bounds:

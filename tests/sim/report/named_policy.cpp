@@ -24,6 +24,8 @@ std::optional<valve::Policy> policy_named(std::string_view name) {
     policy.rule_concurrency = number;
   } else if (policy.rule == valve::Rule::queue_kv) {
     policy.rule_queue = number;
+  } else if (policy.rule == valve::Rule::predict) {
+    policy.forecast_noise = number / 100.0;
   } else {
     return std::nullopt;
   }

@@ -4,6 +4,7 @@ MET, MISSED, SHOWN = "met", "MISSED", "shown"
 REPORT_MEAN_MAX_S = 44.0
 REPORT_SHARE_OVER_LEAST = 0.05
 OTHERS_LOSE_MAX = 0.01
+NOISE_LOSES_MAX, NOISE_COST_TIMES = 0.01, 1.1
 
 
 def word(reached):
@@ -22,6 +23,13 @@ def of_load(case, ours, ideal_bound):
         return "no target", SHOWN
     reached = ours["attainment"] >= case.attainment_min and ours["cost"] <= cost_max
     return f">= {100 * case.attainment_min:.1f} % at <= {cost_max:.3f}{words}", word(reached)
+
+
+def of_noise(ours, noisy):
+    lost, times = ours["attainment"] - noisy["attainment"], noisy["cost"] / max(ours["cost"], 1e-9)
+    return (f"<= 1 point lost at <= {NOISE_COST_TIMES} x the cost",
+            f"{100 * lost:.2f} points at {times:.2f} x",
+            word(lost <= NOISE_LOSES_MAX and times <= NOISE_COST_TIMES))
 
 
 def of_leased(case, ours):
