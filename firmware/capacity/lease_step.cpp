@@ -104,7 +104,7 @@ Step on_closing(Step step, const LeaseNews& news) {
     case LeaseHappening::closed:
     case LeaseHappening::unknown:
     case LeaseHappening::refused:
-      return moved(std::move(step), LeaseState::released, news, step.why);
+      return moved(step, LeaseState::released, news, step.why);
     default:
       return step;
   }
