@@ -6,6 +6,7 @@
 
 #include "firmware/base/check.h"
 #include "firmware/valve/rules/rules.h"
+#include "firmware/valve/splitmix.h"
 
 namespace sluice::rehearse {
 
@@ -14,13 +15,6 @@ namespace {
 constexpr const char* kModel = "m";
 constexpr Instant kBegin = Instant::from_us(1'000'000);
 constexpr Duration kLookMin = Duration::ms(1);  // as proxy/waiting_room
-
-uint64_t mixed(uint64_t z) {  // SplitMix64 (Steele, Lea and Flood, 2014)
-  z *= 0x9E3779B97F4A7C15ull;
-  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
-  z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
-  return z ^ (z >> 31);
-}
 
 }  // namespace
 
@@ -177,7 +171,8 @@ bool Rehearsal::decide(uint32_t id, bool in_turn) {
   }
   valve::View view = senses_.view(kModel, before, now_);
   view.held_prompt = before_prompt;
-  request.plan = valve::decide_by_rule(request.ask, view, contender_.policy, {mixed(++draws_)});
+  request.plan = valve::decide_by_rule(request.ask, view, contender_.policy,
+                                       {valve::splitmix(++draws_ * valve::kGoldenGamma)});
   const bool holds = request.plan.verdict == valve::Verdict::hold;
   if (!request.held || !holds) senses_.decided(kModel, request.plan, now_);
   if (holds) {

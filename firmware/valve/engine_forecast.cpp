@@ -4,6 +4,8 @@
 #include <climits>
 #include <cmath>
 
+#include "firmware/valve/splitmix.h"
+
 namespace sluice::valve {
 
 namespace {
@@ -30,17 +32,13 @@ Tokens uncached_of(const NodeView& node, const Ask& ask) {
   return {std::max<int64_t>(1, ask.prompt_tokens.count - node.cached.count)};
 }
 
-// One number in (0, 1) for a request, by the finalizer of SplitMix64 (Steele, Lea and Flood, 2014).
-double unit_of(uint64_t z) {
-  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
-  z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
-  return (static_cast<double>((z ^ (z >> 31)) >> 11) + 0.5) * 0x1p-53;
-}
+// One number in (0, 1) for a request.
+double unit_of(uint64_t id) { return (static_cast<double>(splitmix(id) >> 11) + 0.5) * 0x1p-53; }
 
 // By what a forecast for this request is to be wrong: log-normal (Box and Muller, 1958).
 double wrong_by(const Ask& ask, double noise) {
   if (noise <= 0) return 1;
-  const double u = unit_of(ask.id + 0x9E3779B97F4A7C15ull);
+  const double u = unit_of(ask.id + kGoldenGamma);
   const double v = unit_of(ask.id * 3 + 0xD1B54A32D192ED03ull);
   return std::exp(noise * std::sqrt(-2 * std::log(u)) * std::cos(2 * 3.14159265358979 * v));
 }

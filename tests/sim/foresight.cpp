@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "tests/script/memory.h"
+
 namespace sluice::sim {
 
 namespace {
@@ -58,13 +60,6 @@ class Search {
   }
 
  private:
-  uint64_t draw() {  // SplitMix64 (Steele, Lea and Flood, 2014)
-    uint64_t z = chance_ += 0x9E3779B97F4A7C15ull;
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
-    return z ^ (z >> 31);
-  }
-
   bool serve(ExactEngine& engine, size_t i) const {
     const Known& one = known_[i];
     engine.advance(one.at_s);
@@ -90,15 +85,15 @@ class Search {
 
   void change(size_t first, size_t last) {
     const size_t count = last - first;
-    const uint64_t kind = draw() % 8;
+    const uint64_t kind = chance_.next() % 8;
     if (kind == 0) {
       std::fill_n(marks_.begin() + static_cast<ptrdiff_t>(first), count, false);
     } else if (kind <= 3) {
-      const double least = known_[first + draw() % count].value;
+      const double least = known_[first + chance_.next() % count].value;
       for (size_t i = first; i < last; ++i) marks_[i] = known_[i].value < least;
     } else {
-      for (uint64_t flips = 1 + draw() % 3; flips > 0; --flips) {
-        const size_t i = first + draw() % count;
+      for (uint64_t flips = 1 + chance_.next() % 3; flips > 0; --flips) {
+        const size_t i = first + chance_.next() % count;
         marks_[i] = !marks_[i];
       }
     }
@@ -124,7 +119,7 @@ class Search {
   ExactEngine start_;
   std::vector<Known> known_;
   std::vector<bool> marks_;
-  uint64_t chance_;
+  script::SimRandom chance_;
 };
 
 }  // namespace

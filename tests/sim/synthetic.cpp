@@ -4,6 +4,8 @@
 #include <cmath>
 #include <numbers>
 
+#include "tests/script/memory.h"
+
 namespace sluice::sim {
 
 namespace {
@@ -13,17 +15,11 @@ constexpr double kDaySeconds = 24 * 3600;
 constexpr double kSwing = 0.7;
 constexpr uint32_t kDiurnalClients = 40;
 
-// SplitMix64 (Steele, Lea and Flood, 2014), and what is drawn from it by closed formulas.
-class Draws {
+// What is drawn by closed formulas.
+class Draws : public script::SimRandom {
  public:
-  explicit Draws(uint64_t seed) : state_(seed) {}
+  using SimRandom::SimRandom;
 
-  uint64_t next() {
-    uint64_t z = state_ += 0x9E3779B97F4A7C15ull;
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
-    return z ^ (z >> 31);
-  }
   double uniform() { return (static_cast<double>(next() >> 11) + 0.5) * 0x1p-53; }  // in (0, 1)
   double exponential(double mean) { return -mean * std::log(uniform()); }
   double normal() {  // Box and Muller
@@ -34,9 +30,6 @@ class Draws {
     const double drawn = median * std::exp(sigma * normal());
     return std::clamp<int64_t>(std::llround(std::min(drawn, 1e9)), 1, most);
   }
-
- private:
-  uint64_t state_;
 };
 
 }  // namespace
