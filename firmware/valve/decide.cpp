@@ -6,8 +6,10 @@
 #include <optional>
 #include <utility>
 
+#include "firmware/valve/candidate.h"
 #include "firmware/valve/hedge.h"
 #include "firmware/valve/score.h"
+#include "firmware/valve/splitmix.h"
 
 namespace sluice::valve {
 
@@ -19,9 +21,6 @@ constexpr Duration kReaction = Duration::ms(60);
 constexpr Duration kHoldMin = Duration::ms(5);
 // What waits for a place is asked again after this, though nothing was heard meanwhile.
 constexpr Duration kLookAgain = Duration::ms(250);
-
-// How long an answer may be whose request names no maximum.
-constexpr int64_t kUnsaidOutputTokens = 4096;
 
 struct Choice {
   const NodeView* node = nullptr;
@@ -43,17 +42,10 @@ struct Field {
   Tokens context_max;                // the longest context that there was
 };
 
-// What this node drew: the finalizer of SplitMix64 (Steele, Lea and Flood, 2014).
-uint64_t lot(const NodeView& node, Draw draw) {
-  uint64_t z = draw.value + (node.id.index + 1) * 0x9E3779B97F4A7C15ull;
-  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
-  z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
-  return z ^ (z >> 31);
-}
-
-// Uniform in [0, 1).
+// What this node drew, uniform in [0, 1).
 double part(const NodeView& node, Draw draw) {
-  return static_cast<double>(lot(node, draw) >> 11) * 0x1p-53;
+  const uint64_t lot = splitmix(draw.value + (node.id.index + 1) * kGoldenGamma);
+  return static_cast<double>(lot >> 11) * 0x1p-53;
 }
 
 // A node in slow start takes `share` of what would be its own: the draw says whose turn it is.
@@ -184,15 +176,6 @@ Reason reason_of(const Forecast& forecast) {
   return Reason::local_tpot;
 }
 
-// An answer in one piece has its first byte when it is done: its tokens get twice the time that
-// they should take, so that a long answer is no failure and a hung engine is still one.
-Duration first_byte_max(const Ask& ask, const Forecast& forecast, const Policy& policy) {
-  if (ask.stream) return policy.first_byte_max;
-  const int64_t tokens =
-      ask.output_tokens_max.count > 0 ? ask.output_tokens_max.count : kUnsaidOutputTokens;
-  return policy.first_byte_max + std::max(forecast.tpot, ask.level.tpot_max) * (2 * tokens);
-}
-
 void append(Plan& plan, const std::vector<Choice>& choices, const Ask& ask, const View& view,
             const Policy& policy) {
   for (const Choice& choice : choices) {
@@ -200,10 +183,9 @@ void append(Plan& plan, const std::vector<Choice>& choices, const Ask& ask, cons
     const NodeId id = choice.node->id;
     const auto same = [id](const Candidate& c) { return c.node == id; };
     if (std::any_of(plan.candidates.begin(), plan.candidates.end(), same)) continue;
-    const Duration first_byte =
-        std::min(first_byte_max(ask, choice.forecast, policy), ask.deadline - view.now);
-    plan.candidates.push_back({id, choice.node->place, first_byte, choice.forecast,
-                               choice.score.price + choice.score.carbon, choice.score.total()});
+    const Duration tpot = std::max(choice.forecast.tpot, ask.level.tpot_max);
+    plan.candidates.push_back(candidate_of(*choice.node, choice.forecast, choice.score,
+                                           first_byte_max(ask, tpot, view.now, policy)));
   }
 }
 

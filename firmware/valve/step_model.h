@@ -36,7 +36,7 @@ struct StepModel {
 };
 
 // The greatest chunk with which a step that carries a whole one stays within `tpot_max`, beside
-// `sequences` that decode; nothing if even a step without prefill does not.
+// `sequences` that decode; nothing if not even one token of prefill does.
 std::optional<int64_t> chunk_within(const StepModel& model, double sequences, double kv_tokens,
                                     Duration tpot_max);
 

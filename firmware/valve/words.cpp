@@ -334,7 +334,7 @@ std::string chunk_advice(const StepModel& step, double sequences, double kv_toke
                "计算提示词时（每步 {} 个词元）一步需 {:.0f} 毫秒，而承诺的每字时延为 {} 毫秒",
                step.chunk_tokens, full_ms, tpot_max.as_ms());
   const auto within = chunk_within(step, sequences, kv_tokens, tpot_max);
-  if (!within || *within < 1) {
+  if (!within) {
     return seen + (en ? "; no smaller size keeps that" : "；再小的分块也无法满足");
   }
   return seen + (en ? fmt::format("; start the engine with chunks of at most {} tokens (vLLM: "

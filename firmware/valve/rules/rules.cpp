@@ -5,14 +5,14 @@
 #include <limits>
 #include <vector>
 
+#include "firmware/valve/candidate.h"
 #include "firmware/valve/forecast.h"
 #include "firmware/valve/score.h"
+#include "firmware/valve/splitmix.h"
 
 namespace sluice::valve {
 
 namespace {
-
-constexpr int64_t kUnsaidOutputTokens = 4096;  // of an answer in one piece that names no maximum
 
 using Nodes = std::vector<const NodeView*>;
 
@@ -32,12 +32,7 @@ Nodes usable(const Ask& ask, const View& view, bool cloud_open) {
   return nodes;
 }
 
-uint64_t mixed(uint64_t z) {  // the finalizer of SplitMix64 (Steele, Lea and Flood, 2014)
-  z += 0x9E3779B97F4A7C15ull;
-  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
-  z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
-  return z ^ (z >> 31);
-}
+uint64_t mixed(uint64_t z) { return splitmix(z + kGoldenGamma); }
 
 uint64_t lot(const NodeView& node, uint64_t of) { return mixed(of ^ mixed(node.id.index)); }
 
@@ -141,25 +136,11 @@ void order(Nodes& nodes, const Ask& ask, const View& view, const Policy& policy,
   }
 }
 
-Duration first_byte_max(const Ask& ask, const View& view, const Policy& policy) {
-  Duration most = policy.first_byte_max;
-  const int64_t tokens =
-      ask.output_tokens_max.count > 0 ? ask.output_tokens_max.count : kUnsaidOutputTokens;
-  if (!ask.stream) most = most + ask.level.tpot_max * (2 * tokens);
-  return std::min(most, ask.deadline - view.now);
-}
-
-Candidate candidate_of(const NodeView& node, const Ask& ask, const View& view,
-                       const Policy& policy) {
-  Candidate made;
-  made.node = node.id;
-  made.place = node.place;
-  made.first_byte_max = first_byte_max(ask, view, policy);
-  made.forecast = forecast(node, ask, policy, view.now);
-  const Score parts = score(node, ask, made.forecast, policy);
-  made.cost = parts.price + parts.carbon;
-  made.score = parts.total();
-  return made;
+Candidate candidate_for(const NodeView& node, const Ask& ask, const View& view,
+                        const Policy& policy) {
+  const Forecast here = forecast(node, ask, policy, view.now);
+  return candidate_of(node, here, score(node, ask, here, policy),
+                      first_byte_max(ask, ask.level.tpot_max, view.now, policy));
 }
 
 }  // namespace
@@ -204,7 +185,7 @@ Plan decide_by_rule(const Ask& ask, const View& view, const Policy& policy, Draw
   const auto attempts = static_cast<size_t>(std::max(1, policy.attempts_max));
   nodes.resize(std::min(nodes.size(), attempts));
   for (const NodeView* node : nodes) {
-    plan.candidates.push_back(candidate_of(*node, ask, view, policy));
+    plan.candidates.push_back(candidate_for(*node, ask, view, policy));
   }
   plan.overflowing = plan.candidates.front().place == Place::cloud;
   return plan;
