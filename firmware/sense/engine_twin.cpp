@@ -43,18 +43,23 @@ void EngineTwin::finish_step() {
   }
 }
 
+// The step under way, or the idle time after the last, should be over.
+bool EngineTwin::is_behind(const valve::StepModel& model, Instant now) const {
+  if (!model.is_known() || !stepping()) return false;
+  if (in_step_ == 0) return decoding_ == 0;
+  const double patience = decoding_ > 0 ? kLateMax : 1.0;
+  return static_cast<double>((now - begin_).as_us()) >= step_us(model) * patience;
+}
+
 // Steps whose end no token showed.
 void EngineTwin::catch_up(const valve::StepModel& model, Instant now) {
-  if (!model.is_known() || !stepping()) return;
-  const double patience = decoding_ > 0 ? kLateMax : 1.0;
-  for (int i = 0; i < kReckonedMax && in_step_ > 0; ++i) {
-    const double length = step_us(model);
-    if (static_cast<double>((now - begin_).as_us()) < length * patience) return;
+  for (int i = 0; i < kReckonedMax && in_step_ > 0 && is_behind(model, now); ++i) {
+    const Duration length = Duration::us(static_cast<int64_t>(step_us(model)));
     finish_step();
-    plan_step(model, begin_ + Duration::us(static_cast<int64_t>(length)));
+    plan_step(model, begin_ + length);
     visible_ = false;
   }
-  if (in_step_ == 0 && decoding_ == 0) begin_ = now;
+  if (in_step_ == 0 && is_behind(model, now)) begin_ = now;
 }
 
 void EngineTwin::sent(uint64_t id, Tokens whole, Tokens uncached, Instant due,
@@ -74,7 +79,6 @@ bool EngineTwin::note_end(const valve::StepModel& model, Instant now, StepSeen& 
   seen.length = std::max(Duration::us(1), now - begin_);
   seen.decoding = decoding_;
   seen.kv = kv_;
-  seen.prefill = in_step_;
   seen.waiting = !prompts_.empty();
   const bool told = visible_ && decoding_ > 0;
   if (told) seen_us_ += (passed - seen_us_) * (seen_us_ > 0 ? kUsualPart : 1.0);
@@ -146,6 +150,14 @@ Instant EngineTwin::expected_first(uint64_t id, const valve::StepModel& model, I
 }
 
 valve::EngineMoment EngineTwin::moment(const valve::StepModel& model, Instant now) const {
+  if (!is_behind(model, now)) return moment_as_planned(model, now);
+  EngineTwin later = *this;
+  later.catch_up(model, now);
+  return later.moment_as_planned(model, now);
+}
+
+valve::EngineMoment EngineTwin::moment_as_planned(const valve::StepModel& model,
+                                                  Instant now) const {
   valve::EngineMoment moment;
   moment.spare = valve::EngineMoment::kNobody;
   moment.decoding = decoding_;
@@ -155,12 +167,10 @@ valve::EngineMoment EngineTwin::moment(const valve::StepModel& model, Instant no
     moment.prompts_left = static_cast<int>(prompts_.size());
     return moment;
   }
-  EngineTwin later = *this;
-  later.catch_up(model, now);
-  if (!later.stepping()) return moment;
-  const double left = later.step_us(model) - static_cast<double>((now - later.begin_).as_us());
+  if (!stepping()) return moment;
+  const double left = step_us(model) - static_cast<double>((now - begin_).as_us());
   moment.step_left = Duration::us(static_cast<int64_t>(std::max(0.0, left)));
-  for (const Prompt& prompt : later.prompts_) {
+  for (const Prompt& prompt : prompts_) {
     moment.kv.count += prompt.whole;
     const int64_t rest = prompt.left - prompt.in_step;
     if (rest <= 0) {
@@ -174,7 +184,7 @@ valve::EngineMoment EngineTwin::moment(const valve::StepModel& model, Instant no
       model.full_us(moment.decoding + moment.prompts_left, static_cast<double>(moment.kv.count));
   const double chunk = static_cast<double>(model.chunk_tokens);
   int64_t ahead = 0;
-  for (const Prompt& prompt : later.prompts_) {
+  for (const Prompt& prompt : prompts_) {
     const int64_t rest = prompt.left - prompt.in_step;
     if (rest <= 0) continue;
     ahead += rest;

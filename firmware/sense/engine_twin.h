@@ -21,7 +21,6 @@ struct StepSeen {
   Duration length;
   int decoding = 0;      // sequences that decoded in it
   double kv = 0;         // their context
-  int64_t prefill = 0;   // prompt tokens that it is believed to have computed
   bool waiting = false;  // prompts were there to fill it
 };
 
@@ -45,7 +44,6 @@ class EngineTwin {
   Instant expected_first(uint64_t id, const valve::StepModel& model, Instant now) const;
   valve::EngineMoment moment(const valve::StepModel& model, Instant now) const;
   size_t prompts() const { return prompts_.size(); }
-  int decoding() const { return decoding_; }
 
  private:
   struct Prompt {
@@ -63,6 +61,8 @@ class EngineTwin {
   // Reckons steps whose end no token has shown. While streams decode, only for a look ahead: what
   // is reckoned must not hide the end that is still to be seen.
   void catch_up(const valve::StepModel& model, Instant now);
+  bool is_behind(const valve::StepModel& model, Instant now) const;
+  valve::EngineMoment moment_as_planned(const valve::StepModel& model, Instant now) const;
   double step_us(const valve::StepModel& model) const;
 
   std::deque<Prompt> prompts_;  // in the order sent
