@@ -5,6 +5,8 @@
 #include <cmath>
 #include <set>
 
+#include "firmware/sense/linear_system.h"
+
 namespace sluice::sense {
 
 namespace {
@@ -15,68 +17,39 @@ constexpr double kKvExplains = 0.5;
 // the longest; shorter ones are the rest of a prompt, or noise.
 constexpr double kFullChunk = 0.8;
 
-using Row = std::array<double, 3>;
+// A smaller pivot is rounding.
+constexpr double kPivotMin = 1e-12;
 
-// Solves a symmetric system of `n` unknowns by elimination with pivoting; false: singular.
-bool solve(std::array<Row, 3> a, Row b, int n, Row& x) {
-  for (int i = 0; i < n; ++i) {
-    int pivot = i;
-    for (int r = i + 1; r < n; ++r) {
-      if (std::abs(a[static_cast<size_t>(r)][static_cast<size_t>(i)]) >
-          std::abs(a[static_cast<size_t>(pivot)][static_cast<size_t>(i)])) {
-        pivot = r;
-      }
-    }
-    std::swap(a[static_cast<size_t>(i)], a[static_cast<size_t>(pivot)]);
-    std::swap(b[static_cast<size_t>(i)], b[static_cast<size_t>(pivot)]);
-    Row& row = a[static_cast<size_t>(i)];
-    if (std::abs(row[static_cast<size_t>(i)]) < 1e-12) return false;
-    for (int r = i + 1; r < n; ++r) {
-      Row& below = a[static_cast<size_t>(r)];
-      const double factor = below[static_cast<size_t>(i)] / row[static_cast<size_t>(i)];
-      for (size_t c = 0; c < 3; ++c) below[c] -= factor * row[c];
-      b[static_cast<size_t>(r)] -= factor * b[static_cast<size_t>(i)];
-    }
-  }
-  for (int i = n - 1; i >= 0; --i) {
-    const Row& row = a[static_cast<size_t>(i)];
-    double sum = b[static_cast<size_t>(i)];
-    for (int c = i + 1; c < n; ++c) sum -= row[static_cast<size_t>(c)] * x[static_cast<size_t>(c)];
-    x[static_cast<size_t>(i)] = sum / row[static_cast<size_t>(i)];
-  }
-  return true;
-}
+using Costs = Row<3>;
 
 // Tokens in thousands, so that the unknowns are of one size.
-Row terms(const DecodeWindow& window) { return {1, window.sequences, window.kv_tokens / 1000}; }
+Costs terms(const DecodeWindow& window) { return {1, window.sequences, window.kv_tokens / 1000}; }
 
-std::optional<Row> least_squares(const std::vector<DecodeWindow>& windows, int unknowns) {
-  std::array<Row, 3> a{};
-  Row b{};
+std::optional<Costs> least_squares(const std::vector<DecodeWindow>& windows, size_t unknowns) {
+  std::array<Costs, 3> a{};
+  Costs b{};
   for (const DecodeWindow& window : windows) {
-    Row t = terms(window);
+    Costs t = terms(window);
     for (double& term : t) term /= window.step_us;
     for (size_t i = 0; i < 3; ++i) {
       for (size_t j = 0; j < 3; ++j) a[i][j] += t[i] * t[j];
       b[i] += t[i];
     }
   }
-  Row x{};
-  if (!solve(a, b, unknowns, x)) return std::nullopt;
-  return x;
+  return solve_linear(a, b, kPivotMin, unknowns);
 }
 
-double squared_errors(const std::vector<DecodeWindow>& windows, const Row& x) {
+double squared_errors(const std::vector<DecodeWindow>& windows, const Costs& x) {
   double sum = 0;
   for (const DecodeWindow& window : windows) {
-    const Row t = terms(window);
+    const Costs t = terms(window);
     const double error = (x[0] * t[0] + x[1] * t[1] + x[2] * t[2]) / window.step_us - 1;
     sum += error * error;
   }
   return sum;
 }
 
-bool is_physical(const Row& x) { return x[0] >= 0 && x[1] >= 0 && x[2] >= 0; }
+bool is_physical(const Costs& x) { return x[0] >= 0 && x[1] >= 0 && x[2] >= 0; }
 
 double median(std::vector<double> values) {
   const auto middle = values.begin() + static_cast<long>(values.size() / 2);
@@ -93,14 +66,14 @@ std::optional<DecodeFit> fit_decode(const std::vector<DecodeWindow>& windows) {
     loads.insert(window.sequences);
   }
   if (loads.size() < 2) return std::nullopt;
-  std::optional<Row> x = least_squares(windows, 2);
+  std::optional<Costs> x = least_squares(windows, 2);
   if (!x) return std::nullopt;
   if (!is_physical(*x)) {  // steps that do not grow with the batch: their mean is all there is
     double sum = 0;
     for (const DecodeWindow& window : windows) sum += window.step_us;
-    x = Row{sum / static_cast<double>(windows.size()), 0, 0};
+    x = Costs{sum / static_cast<double>(windows.size()), 0, 0};
   }
-  const std::optional<Row> with_kv = loads.size() > 2 ? least_squares(windows, 3) : std::nullopt;
+  const std::optional<Costs> with_kv = loads.size() > 2 ? least_squares(windows, 3) : std::nullopt;
   if (with_kv && is_physical(*with_kv) &&
       squared_errors(windows, *with_kv) < (1 - kKvExplains) * squared_errors(windows, *x)) {
     x = with_kv;

@@ -38,17 +38,6 @@ void StepFit::set_prior(const valve::StepModel& prior) {
   if (windows_ < kWindowsMin) model_ = prior;
 }
 
-void StepFit::forget() {
-  window_ = Window();
-  normal_ = {};
-  target_ = {};
-  windows_ = error_ = bad_in_row_ = 0;
-  fills_.clear();
-  prior_weight_ = 0;
-  prior_chunk_ = 0;
-  model_ = valve::StepModel();
-}
-
 void StepFit::step(const StepSeen& seen) {
   const double us = static_cast<double>(seen.length.as_us());
   if (!open_ && !seen.waiting) open_ = true;
@@ -63,7 +52,7 @@ void StepFit::step(const StepSeen& seen) {
       const double fill =
           (us - model_.decode_us(seen.decoding, seen.kv)) / model_.prefill_us_per_token;
       if (fill > 1) {
-        fills_.push_back({fill, fill});
+        fills_.push_back(fill);
         if (fills_.size() > kFillsRemembered) fills_.pop_front();
       }
     }
@@ -90,7 +79,7 @@ void StepFit::prefilled(Tokens uncached, bool queue_empty) {
   if (long_enough) close_window();
 }
 
-double StepFit::predicted_us(const Row& row) const {
+double StepFit::predicted_us(const Costs& row) const {
   return row[0] * model_.base_us + row[1] * model_.per_seq_us +
          row[2] * model_.per_kv_token_us * kThousand +
          row[3] * model_.prefill_us_per_token * kThousand;
@@ -102,7 +91,7 @@ void StepFit::close_window() {
   window_ = Window();
   window_.pending = pending;
   if (window.steps < 1 || window.us <= 0) return;
-  const Row row = {window.steps, window.sequences, window.kv_ktokens, window.prefill};
+  const Costs row = {window.steps, window.sequences, window.kv_ktokens, window.prefill};
   if (model_.is_known()) {
     const double error = (predicted_us(row) - window.us) / window.us;
     error_ += (error * error - error_) * kErrorPart;
@@ -117,8 +106,8 @@ void StepFit::close_window() {
   }
   // The variance of a window's time grows with its length.
   const double weight = 1 / window.us;
-  for (int i = 0; i < kCosts; ++i) {
-    for (int j = 0; j < kCosts; ++j)
+  for (size_t i = 0; i < kCosts; ++i) {
+    for (size_t j = 0; j < kCosts; ++j)
       normal_[i][j] = normal_[i][j] * keep + weight * row[i] * row[j];
     target_[i] = target_[i] * keep + weight * row[i] * window.us;
   }
@@ -126,37 +115,29 @@ void StepFit::close_window() {
 }
 
 // Least squares under the prior, with costs that would be negative taken as zero, one at a time.
-StepFit::Row StepFit::solve() const {
+std::optional<StepFit::Costs> StepFit::solve() const {
   std::array<bool, kCosts> zero{};
-  Row result{};
-  for (int round = 0; round <= kCosts; ++round) {
-    std::array<std::array<double, kCosts + 1>, kCosts> m{};
-    for (int i = 0; i < kCosts; ++i) {
-      const double pull = prior_weight_ > 0 ? prior_weight_ : kGuessWeight;
-      const double scale = 1 / kGuess[i];  // so that each cost is held alike, as a share of itself
-      const double prior = prior_weight_ > 0 ? prior_[i] : kGuess[i];
+  std::optional<Costs> result;
+  for (size_t round = 0; round <= kCosts; ++round) {
+    std::array<Costs, kCosts> matrix{};
+    Costs target{};
+    for (size_t i = 0; i < kCosts; ++i) {
       if (zero[i]) {
-        m[i][i] = 1;
+        matrix[i][i] = 1;
         continue;
       }
-      for (int j = 0; j < kCosts; ++j) m[i][j] = zero[j] ? 0 : normal_[i][j];
-      m[i][i] += pull * scale * scale * kGuess[0];
-      m[i][kCosts] = target_[i] + pull * scale * scale * kGuess[0] * prior;
+      const double scale = 1 / kGuess[i];  // so that each cost is held alike, as a share of itself
+      const double pull =
+          (prior_weight_ > 0 ? prior_weight_ : kGuessWeight) * scale * scale * kGuess[0];
+      for (size_t j = 0; j < kCosts; ++j) matrix[i][j] = zero[j] ? 0 : normal_[i][j];
+      matrix[i][i] += pull;
+      target[i] = target_[i] + pull * (prior_weight_ > 0 ? prior_[i] : kGuess[i]);
     }
-    for (int i = 0; i < kCosts; ++i) {  // positive definite: no pivoting needed
-      for (int k = i + 1; k < kCosts; ++k) {
-        const double part = m[k][i] / m[i][i];
-        for (int j = i; j <= kCosts; ++j) m[k][j] -= part * m[i][j];
-      }
-    }
-    for (int i = kCosts - 1; i >= 0; --i) {
-      double sum = m[i][kCosts];
-      for (int j = i + 1; j < kCosts; ++j) sum -= m[i][j] * result[j];
-      result[i] = sum / m[i][i];
-    }
-    const auto worst = std::min_element(result.begin(), result.end());
+    result = solve_linear(matrix, target, 0);
+    if (!result) return std::nullopt;
+    const auto worst = std::min_element(result->begin(), result->end());
     if (*worst >= 0) return result;
-    zero[static_cast<size_t>(worst - result.begin())] = true;
+    zero[static_cast<size_t>(worst - result->begin())] = true;
   }
   return result;
 }
@@ -164,27 +145,27 @@ StepFit::Row StepFit::solve() const {
 void StepFit::learn_chunk() {
   model_.chunk_tokens = prior_chunk_;
   if (fills_.size() < kFillsMin) return;
-  std::vector<Fill> fills(fills_.begin(), fills_.end());
-  std::sort(fills.begin(), fills.end(),
-            [](const Fill& a, const Fill& b) { return a.tokens < b.tokens; });
+  std::vector<double> fills(fills_.begin(), fills_.end());
+  std::sort(fills.begin(), fills.end());
   double whole = 0;
-  for (const Fill& fill : fills) whole += fill.weight;
+  for (const double fill : fills) whole += fill;
   double sum = 0;
-  for (const Fill& fill : fills) {
-    sum += fill.weight;
+  for (const double fill : fills) {
+    sum += fill;
     if (sum < kChunkShare * whole) continue;
-    model_.chunk_tokens = std::max<int64_t>(1, std::llround(fill.tokens));
+    model_.chunk_tokens = std::max<int64_t>(1, std::llround(fill));
     return;
   }
 }
 
 void StepFit::refresh() {
   if (windows_ < kWindowsMin) return;
-  const Row costs = solve();
-  model_.base_us = costs[0];
-  model_.per_seq_us = costs[1];
-  model_.per_kv_token_us = costs[2] / kThousand;
-  model_.prefill_us_per_token = costs[3] / kThousand;
+  const std::optional<Costs> costs = solve();
+  if (!costs) return;
+  model_.base_us = (*costs)[0];
+  model_.per_seq_us = (*costs)[1];
+  model_.per_kv_token_us = (*costs)[2] / kThousand;
+  model_.prefill_us_per_token = (*costs)[3] / kThousand;
   model_.spread = std::sqrt(error_);
   learn_chunk();
 }

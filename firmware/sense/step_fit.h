@@ -13,17 +13,19 @@
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <optional>
 
 #include "firmware/base/time.h"
 #include "firmware/base/units.h"
 #include "firmware/sense/engine_twin.h"
+#include "firmware/sense/linear_system.h"
 #include "firmware/valve/step_model.h"
 
 namespace sluice::sense {
 
 class StepFit {
  public:
-  static constexpr int kCosts = 4;
+  static constexpr size_t kCosts = 4;
   static constexpr double kWindowsRemembered = 400;
   static constexpr int kWindowsMin = 6;  // before the model is used, without a prior
   static constexpr size_t kFillsRemembered = 256;
@@ -35,13 +37,12 @@ class StepFit {
   void prefilled(Tokens uncached, bool queue_empty);
   // The chain of steps was broken: no stream showed the end of one.
   void interrupted();
-  void forget();  // another engine answers there now
 
   void refresh();  // solves; a few times a second
   const valve::StepModel& model() const { return model_; }
 
  private:
-  using Row = std::array<double, kCosts>;
+  using Costs = Row<kCosts>;
   struct Window {
     double us = 0;
     double steps = 0;
@@ -50,25 +51,21 @@ class StepFit {
     double prefill = 0;  // prompt tokens whose first token came
     int pending = 0;     // steps since the last first token while prompts waited
   };
-  struct Fill {
-    double tokens = 0;
-    double weight = 0;
-  };
   void close_window();
-  Row solve() const;
-  double predicted_us(const Row& row) const;
+  std::optional<Costs> solve() const;  // nothing: what was seen tells them not apart
+  double predicted_us(const Costs& row) const;
   void learn_chunk();
 
   Window window_;
   bool open_ = false;  // the window began where the prompt tokens computed are certain
-  std::array<Row, kCosts> normal_{};
-  Row target_{};
+  std::array<Costs, kCosts> normal_{};
+  Costs target_{};
   double windows_ = 0;
   double error_ = 0;       // of recent windows, relative, squared, decayed
   double bad_in_row_ = 0;  // windows that the model explains badly
-  Row prior_{};
+  Costs prior_{};
   double prior_weight_ = 0;
-  std::deque<Fill> fills_;  // what steps carried while prompts waited
+  std::deque<double> fills_;  // prompt tokens that steps carried while prompts waited
   valve::StepModel model_;
   int64_t prior_chunk_ = 0;
 };
