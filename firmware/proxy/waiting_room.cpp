@@ -17,8 +17,12 @@ WaitingRoom::WaitingRoom(ports::Clock& clock, ports::Timers& timers, size_t leng
 
 bool WaitingRoom::enter(valve::Ticket ticket, std::string kind, Waiter& waiter) {
   const uint64_t id = ticket.id;
+  const Tokens prompt = ticket.prompt;
   if (!queue_.push(std::move(ticket))) return false;
-  seats_[id] = {&waiter, std::move(kind), valve::kNever};
+  Line& line = lines_[kind];
+  ++line.count;
+  line.prompt = line.prompt + prompt;
+  seats_[id] = {&waiter, std::move(kind), prompt, valve::kNever};
   watch_clock();
   return true;
 }
@@ -32,6 +36,9 @@ void WaitingRoom::remove_seat(uint64_t id) {
   const auto seat = seats_.find(id);
   if (seat == seats_.end()) return;
   wakes_.erase({seat->second.wake, id});
+  const auto line = lines_.find(seat->second.kind);
+  line->second.prompt = line->second.prompt - seat->second.prompt;
+  if (--line->second.count == 0) lines_.erase(line);
   seats_.erase(seat);
 }
 
@@ -45,6 +52,10 @@ void WaitingRoom::look_again(uint64_t id, Instant at) {
 }
 
 WaitingRoom::Line WaitingRoom::before(uint64_t id, const std::string& kind) const {
+  if (!seats_.contains(id)) {
+    const auto all = lines_.find(kind);
+    return all == lines_.end() ? Line() : all->second;
+  }
   Line line;
   queue_.look([&](const valve::Ticket& ticket) {
     if (ticket.id == id) return false;

@@ -51,6 +51,7 @@ class WaitingRoom : public QueueView {
   struct Seat {
     Waiter* waiter;
     std::string kind;
+    Tokens prompt;
     Instant wake;
   };
   void on_poke();
@@ -63,6 +64,7 @@ class WaitingRoom : public QueueView {
   ports::Clock& clock_;
   valve::FairQueue queue_;
   std::map<uint64_t, Seat> seats_;
+  std::map<std::string, Line> lines_;  // by kind: all of it
   std::set<std::pair<Instant, uint64_t>> wakes_;
   std::unique_ptr<ports::Timer> poke_;
   std::unique_ptr<ports::Timer> clock_timer_;
