@@ -59,7 +59,7 @@ std::string chunk_words(const sense::CardFacts& card, const PromisedLevel& level
       beside, ms(whole), ms(limit));
   if (whole <= limit) return wrapped(text + " The size of its pieces is no hindrance.", 2);
   const auto within = valve::chunk_within(step, beside, beside * context, level.tpot_max);
-  if (!within || *within < 1) {
+  if (!within) {
     return wrapped(
         text + fmt::format(" No size of pieces keeps that with {} answers at a time.", beside), 2);
   }
