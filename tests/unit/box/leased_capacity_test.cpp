@@ -8,6 +8,7 @@
 #include "tests/script/scripted_client.h"
 #include "tests/script/sim_time.h"
 #include "tests/sim/lease_platform.h"
+#include "tests/unit/capacity/offers.h"
 
 using namespace sluice;
 using namespace sluice::box;
@@ -36,15 +37,7 @@ settings::NodeSettings per_token() {
 // The box's own parts around a platform in virtual time.
 struct World : NodeLender {
   World() {
-    ports::LeaseOffer offer;
-    offer.id = "h20x4";
-    offer.model = "m";
-    offer.price_per_hour = {36'000'000'000};
-    offer.cold_start = Duration::seconds(40);
-    offer.slots = 64;
-    offer.prompt_tps = 10000;
-    offer.output_tps = 1000;
-    platform.on_offer = {offer};
+    platform.on_offer = {capacity::sample_offer()};
     config.live.nodes = {per_token()};
     config.live.service_levels = {{}};
     use();

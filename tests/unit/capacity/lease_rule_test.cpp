@@ -6,24 +6,12 @@
 #include <vector>
 
 #include "tests/script/memory.h"
+#include "tests/unit/capacity/offers.h"
 
 using namespace sluice;
 using namespace sluice::capacity;
 
 namespace {
-
-// An instance that reads 10,000 or writes 1,000 tokens a second, for 36 an hour: 0.01 a second.
-ports::LeaseOffer offer() {
-  ports::LeaseOffer offer;
-  offer.id = "h20x4";
-  offer.model = "m";
-  offer.price_per_hour = {36'000'000'000};
-  offer.cold_start = Duration::seconds(40);
-  offer.slots = 64;
-  offer.prompt_tps = 10000;
-  offer.output_tps = 1000;
-  return offer;
-}
 
 // So many instances' worth of answers, each costing `times` the rent from the per-token cloud.
 CloudDemand demand(double instances, double times) {
@@ -47,8 +35,8 @@ LeasePolicy unrationed() {
 int seconds_to_open(double times) {
   LeaseRule rule;
   for (int s = 0; s < 100000; ++s) {
-    if (rule.wants_more(offer(), 0, 0, policy())) return s;
-    rule.advance(demand(1, times), offer(), 0, Duration::seconds(1), policy());
+    if (rule.wants_more(sample_offer(), 0, 0, policy())) return s;
+    rule.advance(demand(1, times), sample_offer(), 0, Duration::seconds(1), policy());
   }
   return -1;
 }
@@ -80,8 +68,8 @@ TEST_CASE("lease rule: opens when the per-token cloud has cost a start more than
 TEST_CASE("lease rule: lets go when its idleness has cost as much, and not sooner") {
   LeaseRule rule;
   int seconds = 0;
-  while (!rule.wants_less(offer(), 1, policy())) {
-    rule.advance(demand(0, 0), offer(), 1, Duration::seconds(1), policy());
+  while (!rule.wants_less(sample_offer(), 1, policy())) {
+    rule.advance(demand(0, 0), sample_offer(), 1, Duration::seconds(1), policy());
     ++seconds;
     REQUIRE(seconds < 1000);
   }
@@ -91,8 +79,8 @@ TEST_CASE("lease rule: lets go when its idleness has cost as much, and not soone
   for (int minute = 0; minute < 100; ++minute) {
     const double times = minute % 2 == 0 ? 0 : 2.1;
     for (int s = 0; s < 60; ++s) {
-      used.advance(demand(1, times), offer(), 1, Duration::seconds(1), policy());
-      REQUIRE_FALSE(used.wants_less(offer(), 1, policy()));
+      used.advance(demand(1, times), sample_offer(), 1, Duration::seconds(1), policy());
+      REQUIRE_FALSE(used.wants_less(sample_offer(), 1, policy()));
     }
   }
 }
@@ -101,12 +89,12 @@ TEST_CASE("lease rule: demand for two and a half instances leases two when half 
   LeaseRule rule;
   int held = 0;
   for (int s = 0; s < 3600; ++s) {
-    rule.advance(demand(2.5, 1.5), offer(), held, Duration::seconds(1), policy());
-    if (rule.wants_more(offer(), held, held, policy())) rule.opened(held++);
+    rule.advance(demand(2.5, 1.5), sample_offer(), held, Duration::seconds(1), policy());
+    if (rule.wants_more(sample_offer(), held, held, policy())) rule.opened(held++);
   }
   CHECK(held == 2);  // the half one would carry tokens for 0.75 of its rent
-  CHECK(instances_needed(demand(2.5, 1.5), offer()) == doctest::Approx(2.5));
-  CHECK(layer_nano_per_s(demand(2.5, 1.5), offer(), 2) == doctest::Approx(0.75e7));
+  CHECK(instances_needed(demand(2.5, 1.5), sample_offer()) == doctest::Approx(2.5));
+  CHECK(layer_nano_per_s(demand(2.5, 1.5), sample_offer(), 2) == doctest::Approx(0.75e7));
 }
 
 TEST_CASE("lease rule: from half of the day's starts on each wants twice the regret") {
@@ -116,10 +104,10 @@ TEST_CASE("lease rule: from half of the day's starts on each wants twice the reg
   CHECK(caution(9, policy()) == 16);
   LeaseRule rule;
   for (int s = 0; s < 100000; ++s) {
-    rule.advance(demand(1, 4), offer(), 0, Duration::seconds(1), policy());
+    rule.advance(demand(1, 4), sample_offer(), 0, Duration::seconds(1), policy());
   }
-  CHECK(rule.wants_more(offer(), 0, 9, policy()));
-  CHECK_FALSE(rule.wants_more(offer(), 0, 10, policy()));
+  CHECK(rule.wants_more(sample_offer(), 0, 9, policy()));
+  CHECK_FALSE(rule.wants_more(sample_offer(), 0, 10, policy()));
 }
 
 TEST_CASE("lease rule: any demand costs at most the best plan and two starts for each start") {
@@ -129,7 +117,7 @@ TEST_CASE("lease rule: any demand costs at most the best plan and two starts for
   double worst = 0;
   for (uint64_t seed = 1; seed <= 60; ++seed) {
     script::SimRandom chance(seed);
-    ports::LeaseOffer terms = offer();
+    ports::LeaseOffer terms = sample_offer();
     terms.opening_fee = {static_cast<int64_t>(1 + chance.below(200)) * 10'000'000};
     terms.cold_start = Duration();
     const double rent = rent_nano_per_s(terms);

@@ -8,6 +8,7 @@
 #include "tests/script/memory.h"
 #include "tests/script/sim_time.h"
 #include "tests/sim/lease_platform.h"
+#include "tests/unit/capacity/offers.h"
 
 using namespace sluice;
 using namespace sluice::capacity;
@@ -87,15 +88,7 @@ class MortalPlatform : public ports::LeasePlatform {
 
 struct World {
   explicit World(uint64_t seed = 1) : random(seed), chance(seed * 7919) {
-    ports::LeaseOffer offer;
-    offer.id = "h20x4";
-    offer.model = "m";
-    offer.price_per_hour = {36'000'000'000};
-    offer.cold_start = Duration::seconds(40);
-    offer.slots = 64;
-    offer.prompt_tps = 10000;
-    offer.output_tps = 1000;
-    real.on_offer = {offer};
+    real.on_offer = {sample_offer()};
     boot();
   }
 

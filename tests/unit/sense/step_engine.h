@@ -1,24 +1,24 @@
-// An engine whose steps cost exactly what a model says, for tests of what is learned from it: one
-// prompt after another, a chunk a step; every stream gets a token at the end of each step.
+// An engine whose steps cost exactly what a model says, in front of what is learned from it: the
+// node hears of each token at the end of its step, as from a stream.
 #pragma once
 
-#include <algorithm>
-#include <deque>
-#include <vector>
-
+#include "firmware/rehearse/engine.h"
 #include "firmware/sense/node_state.h"
-#include "firmware/valve/step_model.h"
 
 namespace sluice::sense {
 
 class StepEngine {
  public:
-  StepEngine(NodeState& node, const valve::StepModel& truth) : node_(node), truth_(truth) {}
+  StepEngine(NodeState& node, const valve::StepModel& truth) : node_(node), engine_(spec(truth)) {}
 
   Instant now() const { return now_; }
-  int streams() const { return static_cast<int>(streams_.size()); }
-  bool is_idle() const { return prompts_.empty() && streams_.empty(); }
-  void set_truth(const valve::StepModel& truth) { truth_ = truth; }
+  int streams() const { return streams_; }
+  bool is_idle() const { return !engine_.step_end(); }
+  // Ends what runs, and begins anew by another law.
+  void restart(const valve::StepModel& truth) {
+    while (!is_idle()) step();
+    engine_ = rehearse::Engine(spec(truth));
+  }
 
   void send(int64_t prompt, int64_t output) {
     Flight flight;
@@ -27,59 +27,29 @@ class StepEngine {
     flight.tpot_max = Duration::ms(100);
     flight.due = now_ + Duration::seconds(2);
     node_.reserve(flight, now_);
-    prompts_.push_back({last_id_, prompt, prompt, output});
+    engine_.submit(last_id_, prompt, output, now_);
   }
 
-  // One step, from its beginning to its end.
+  // To the end of the step under way.
   void step() {
-    int64_t room = truth_.chunk_tokens;
-    double kv = 0;
-    for (const Work& stream : streams_) kv += static_cast<double>(stream.prompt + stream.said);
-    std::deque<Work> begun;
-    int64_t computed = 0;
-    while (!prompts_.empty() && room > 0) {
-      Work& next = prompts_.front();
-      const int64_t part = std::min(room, next.left);
-      next.left -= part;
-      room -= part;
-      computed += part;
-      if (next.left > 0) break;
-      begun.push_back(next);
-      prompts_.pop_front();
-    }
-    const double us = truth_.decode_us(static_cast<double>(streams_.size()), kv) +
-                      truth_.prefill_us_per_token * static_cast<double>(computed);
-    now_ = now_ + Duration::us(static_cast<int64_t>(us));
-    std::vector<uint64_t> ended;
-    for (Work& stream : streams_) {
-      node_.tokens(stream.id, 1, now_);
-      if (++stream.said >= stream.output) ended.push_back(stream.id);
-    }
-    for (Work& first : begun) {
-      node_.first_token(first.id, now_);
-      first.said = 1;
-      streams_.push_back(first);
-    }
-    for (const uint64_t id : ended) {
+    now_ = *engine_.step_end();
+    const rehearse::StepDone& done = engine_.finish_step();
+    for (const uint32_t id : done.tokens) node_.tokens(id, 1, now_);
+    for (const uint32_t id : done.firsts) node_.first_token(id, now_);
+    for (const uint32_t id : done.ended) {
       node_.end(id, {FlightEnd::served, {}, true, {}, "", -1}, now_);
-      std::erase_if(streams_, [id](const Work& stream) { return stream.id == id; });
     }
+    streams_ += static_cast<int>(done.firsts.size()) - static_cast<int>(done.ended.size());
   }
 
  private:
-  struct Work {
-    uint64_t id = 0;
-    int64_t prompt = 0;
-    int64_t left = 0;
-    int64_t output = 0;
-    int64_t said = 0;
-  };
+  static rehearse::EngineSpec spec(const valve::StepModel& truth) { return {truth, 256, {}}; }
+
   NodeState& node_;
-  valve::StepModel truth_;
+  rehearse::Engine engine_;
   Instant now_ = Instant::from_us(1'000'000);
-  uint64_t last_id_ = 0;
-  std::deque<Work> prompts_;
-  std::vector<Work> streams_;
+  uint32_t last_id_ = 0;
+  int streams_ = 0;
 };
 
 }  // namespace sluice::sense

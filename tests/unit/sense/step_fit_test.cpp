@@ -27,6 +27,10 @@ NodeState local_node() {
 class Load {
  public:
   explicit Load(uint64_t seed) : state_(seed * 2 + 1) {}
+  void run_for(StepEngine& engine, NodeState& node, Duration time) {
+    const Instant start = engine.now();
+    while (engine.now() - start < time) run(engine, node, 10, 30);
+  }
   void run(StepEngine& engine, NodeState& node, int steps, int streams_max) {
     for (int i = 0; i < steps; ++i) {
       if (engine.streams() < streams_max && draw(14) == 0) {
@@ -73,9 +77,7 @@ TEST_CASE("step fit: an engine is learned from its token times alone") {
 TEST_CASE("step fit: after half a minute of load the forecast is within a tenth") {
   NodeState node = local_node();
   StepEngine engine(node, kTwoCards);
-  const Instant start = engine.now();
-  Load load(3);
-  while (engine.now() - start < Duration::seconds(30)) load.run(engine, node, 10, 30);
+  Load(3).run_for(engine, node, Duration::seconds(30));
   REQUIRE(node.step_model().is_known());
   CHECK(node.step_model().full_us(20, 30000) ==
         doctest::Approx(kTwoCards.full_us(20, 30000)).epsilon(0.1));
@@ -87,9 +89,8 @@ TEST_CASE("step fit: an engine that changes is learned anew in seconds") {
   Load load(5);
   load.run(engine, node, 4000, 30);
   check_close(node.step_model(), kTwoCards);
-  engine.set_truth(kFourCards);  // two more cards, another chunk
-  const Instant changed = engine.now();
-  while (engine.now() - changed < Duration::seconds(40)) load.run(engine, node, 10, 30);
+  engine.restart(kFourCards);  // two more cards, another chunk
+  load.run_for(engine, node, Duration::seconds(40));
   CHECK(node.step_model().full_us(20, 30000) ==
         doctest::Approx(kFourCards.full_us(20, 30000)).epsilon(0.1));
 }
