@@ -121,17 +121,21 @@ TEST_CASE("cards: what was written is what is read, and what is absurd is refuse
   REQUIRE(read.has_value());
   CHECK(*read == std::vector<CardFacts>{card});
   const std::string good = write_cards({card});
-  for (const auto& [what, instead] : {std::pair{"\"version\":1", "\"version\":9"},
-                                      {"7700.5", "-7700.5"},
-                                      {"416", "-416"},
-                                      {"\"gpu\"", "\"\""},
-                                      {"\"cards\"", "\"birds\""},
-                                      {"\"concurrency\":1", "\"concurrency\":0"}}) {
+  struct Spoiled {
+    std::string_view what;
+    std::string_view instead;
+  };
+  for (const Spoiled& spoiled : {Spoiled{"\"version\":1", "\"version\":9"},
+                                 {"7700.5", "-7700.5"},
+                                 {"416", "-416"},
+                                 {"\"gpu\"", "\"\""},
+                                 {"\"cards\"", "\"birds\""},
+                                 {"\"concurrency\":1", "\"concurrency\":0"}}) {
     std::string bad = good;
-    const size_t at = bad.find(what);
+    const size_t at = bad.find(spoiled.what);
     REQUIRE(at != std::string::npos);
-    bad.replace(at, std::string_view(what).size(), instead);
-    CAPTURE(instead);
+    bad.replace(at, spoiled.what.size(), spoiled.instead);
+    CAPTURE(spoiled.instead);
     CHECK_FALSE(read_cards(bad).has_value());
   }
 }
