@@ -119,6 +119,14 @@ class Tools(InTree):
         self.assertEqual(violations(self.root, [full.headers_alone]), [])
         self.assertEqual(violations(self.root, [full.headers_alone]), [])
 
+    @unittest.skipUnless(shutil.which("g++"), "g++ is missing")
+    def test_a_header_with_a_source_of_its_own_is_left_to_the_build(self):
+        self.plant("firmware/sense/x.h", header("inline std::string name() { return {}; }"))
+        self.plant("firmware/sense/x.cpp", '#include "firmware/sense/x.h"\n')
+        self.assertEqual(full.to_compile_alone(Tree(self.root)), [])
+        self.plant("firmware/sense/x.cpp", "#include <string>\n")
+        self.assertEqual({v.rule for v in violations(self.root)}, {"own-header"})
+
     @unittest.skipUnless(shutil.which(full.TIDY), f"{full.TIDY} is missing")
     def test_clang_tidy_finds_a_fault_and_looks_again_when_a_header_changes(self):
         for path in list(CLEAN):
