@@ -123,7 +123,7 @@ class Tools(InTree):
     def test_a_header_with_a_source_of_its_own_is_left_to_the_build(self):
         self.plant("firmware/sense/x.h", header("inline std::string name() { return {}; }"))
         self.plant("firmware/sense/x.cpp", '#include "firmware/sense/x.h"\n')
-        self.assertEqual(full.to_compile_alone(Tree(self.root)), [])
+        self.assertNotIn("firmware/sense/x.h", full.to_compile_alone(Tree(self.root)))
         self.plant("firmware/sense/x.cpp", "#include <string>\n")
         self.assertEqual({v.rule for v in violations(self.root)}, {"own-header"})
 
