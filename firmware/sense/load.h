@@ -3,6 +3,7 @@
 // Units are in the names; shares run from 0 to 1.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -24,6 +25,8 @@ struct Figure {
   Confidence confidence = Confidence::absent;
   std::string source = "not told";  // name of the metric, "nvml", "own count", "settings"
   Instant at;                       // when it came to us; its age is counted from here
+  std::optional<int64_t> stamp_ms =
+      {};  // the source's own timestamp: equal = the same sample again
 
   bool operator==(const Figure&) const = default;
 };
@@ -64,8 +67,13 @@ struct EngineLoad {
   LatencyLoad ttft;
   LatencyLoad tpot;
   LatencyLoad queue_time;
-  Figure asleep;   // 1 it sleeps, 0 it does not
-  Figure loading;  // 1 its model is being loaded, 0 it is not
+  Figure asleep;         // 1 it sleeps, 0 it does not
+  Figure loading;        // 1 its model is being loaded, 0 it is not
+  Figure in_flight;      // running and waiting together, where it tells no more than that
+  Figure kv_tokens;      // tokens that its cache holds
+  Figure loaded_models;  // in memory; 0: the next request waits for loading
+  Figure ttft_last_s;    // of the last request that ended, where it tells no histogram
+  Figure tpot_last_s;
 
   bool operator==(const EngineLoad&) const = default;
 };

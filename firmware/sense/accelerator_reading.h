@@ -1,0 +1,26 @@
+// One look at an exporter's page, in our words: every accelerator on it, or every partition of one.
+// Pure.
+#pragma once
+
+#include <vector>
+
+#include "firmware/base/time.h"
+#include "firmware/sense/driver_facts.h"
+#include "firmware/sense/exposition.h"
+#include "firmware/sense/load.h"
+
+namespace sluice::sense {
+
+inline constexpr size_t kAcceleratorsMax = 1024;  // on one page; more are left out
+
+// In page order. `at`: when the page came. A series without an identity is left out.
+std::vector<AcceleratorLoad> read_accelerators(const Exposition& page, const DriverFacts& facts,
+                                               Instant at);
+
+// A figure that carries the same timestamp as before is the same sample again: it keeps its age.
+void keep_ages(const std::vector<AcceleratorLoad>& before, std::vector<AcceleratorLoad>& after);
+
+// Figures older than `stale_after` are called stale.
+void mark_stale(AcceleratorLoad& load, Duration stale_after, Instant now);
+
+}  // namespace sluice::sense
