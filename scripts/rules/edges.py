@@ -53,8 +53,8 @@ def cmake(tree):
         if extra:
             yield Violation(path, line, "edges", f"{top}/{folder} links {' '.join(extra)}",
                             "the table in scripts/rules/table.py does not allow it")
-    with_code = {tuple(f.split("/")[:2]) for f in tree.inside("firmware/", "drivers/")
-                 if f.count("/") == 2}
+    with_code = {tuple(f.split("/")[:2]) for f in tree.inside("firmware/") if f.count("/") == 2}
+    with_code |= {("drivers", f[len("drivers/"):f.rindex("/")]) for f in tree.inside("drivers/")}
     for top, folder in sorted(with_code - {(c[1], c[2]) for c in calls}):
         yield Violation(path, 1, "edges", f"{top}/{folder} has sources and no target",
                         f"add sluice_folder({top}/{folder} ...)")

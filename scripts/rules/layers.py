@@ -8,10 +8,13 @@ from .tree import Violation, includes
 
 
 def folder_of(path):
-    """firmware/sense/x.h -> ("firmware", "sense"); firmware/main.cpp -> ("firmware", "box")."""
+    """firmware/sense/x.h -> ("firmware", "sense"); firmware/main.cpp -> ("firmware", "box");
+    drivers/accelerators/nvml/x.h -> ("drivers", "accelerators/nvml"): each is a driver of its own."""
     parts = path.split("/")
     if parts[0] == "firmware" and len(parts) == 2:
         return "firmware", "box"
+    if parts[0] == "drivers":
+        return "drivers", "/".join(parts[1:-1])
     return parts[0], parts[1] if len(parts) > 2 else ""
 
 

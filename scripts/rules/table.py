@@ -49,7 +49,6 @@ LIBRARIES = {
     "rauc": ("systemd/",),
     "panel": ("linux/",),
     "qr": ("qrencode.h",),
-    "accelerators": ("nvml.h",),
 }
 
 # The system's own interface: any driver, never the firmware.

@@ -15,7 +15,10 @@ sluice_folder(firmware/web USES base ports sense)
 sluice_folder(drivers/uv USES base ports THIRD PkgConfig::uv)
 sluice_folder(drivers/curl USES base ports DRIVERS uv)
 sluice_folder(drivers/yaml USES base ports)
-sluice_folder(firmware/box USES base ports valve sense identity proxy web DRIVERS uv curl yaml)
+sluice_folder(drivers/cards/nvml USES base ports)
+sluice_folder(drivers/cards/sysfs USES base ports)
+sluice_folder(firmware/box USES base ports valve sense identity proxy web
+              DRIVERS uv curl yaml cards/nvml cards/sysfs)
 """
 
 
@@ -48,6 +51,8 @@ CLEAN = {
     "drivers/curl/client.h": include("<curl/curl.h>", "<uv.h>", "drivers/uv/loop.h"),
     "drivers/yaml/reader.cpp": "int f() {\n  try {\n    return 1;\n  } catch (...) {\n"
                                "    return 0;\n  }\n}\n",
+    "drivers/cards/nvml/calls.h": include("<dlfcn.h>", "firmware/ports/store.h"),
+    "drivers/cards/sysfs/files.h": include("firmware/base/result.h"),
     "tests/unit/sense/world_test.cpp": '#include <doctest/doctest.h>\n\n#include "drivers/uv/loop.h"\n',
     "tests/unit/sense/world.h": header("int world();"),
     "scripts/go": "#!/bin/bash\n# Goes.\n\n[[ $1 == --help ]]\n",
@@ -77,6 +82,8 @@ PLANTED = [
      include("firmware/base/result.h")),
     ("a driver knows only base and ports", "layer", "drivers/uv/x.h", include("firmware/sense/world.h")),
     ("a driver knows no other driver", "layer", "drivers/yaml/x.h", include("drivers/uv/loop.h")),
+    ("nor one in the same folder", "layer", "drivers/cards/sysfs/x.h",
+     include("drivers/cards/nvml/calls.h")),
     ("uv.h only where the loop is", "third-party", "drivers/yaml/x.h", include("<uv.h>")),
     ("curl only in its driver", "third-party", "drivers/uv/x.h", include("<curl/curl.h>")),
     ("firmware includes no library", "third-party", "firmware/sense/x.h", include("<nlohmann/json.hpp>")),
@@ -130,9 +137,14 @@ PLANTED = [
      CMAKE.replace("sense USES base ports valve", "sense USES base ports")),
     ("CMake links no driver to a driver", "edges", "CMakeLists.txt",
      CMAKE.replace("drivers/yaml USES base ports", "drivers/yaml USES base ports DRIVERS uv")),
-    ("box links every driver", "edges", "CMakeLists.txt", CMAKE.replace("uv curl yaml)", "uv curl)")),
+    ("box links every driver", "edges", "CMakeLists.txt", CMAKE.replace("uv curl yaml ", "uv curl ")),
+    ("box links drivers inside folders", "edges", "CMakeLists.txt",
+     CMAKE.replace(" cards/sysfs)", ")")),
     ("every folder has a target", "edges", "CMakeLists.txt",
-     CMAKE.replace("sluice_folder(drivers/yaml USES base ports)\n", "").replace(" yaml)", ")")),
+     CMAKE.replace("sluice_folder(drivers/yaml USES base ports)\n", "").replace(" yaml ", " ")),
+    ("so has every folder inside one", "edges", "CMakeLists.txt",
+     CMAKE.replace("sluice_folder(drivers/cards/nvml USES base ports)\n", "")
+     .replace(" cards/nvml ", " ")),
 ]
 
 WORDS = [
