@@ -1,74 +1,83 @@
 #include "firmware/sense/exposition.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
-#include <numeric>
+#include <cstring>
 
 #include "firmware/base/text.h"
+#include "firmware/sense/page_sieve.h"
 
 namespace sluice::sense {
 
 namespace {
 
 bool is_blank(char c) { return c == ' ' || c == '\t'; }
+
+bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool is_name_start(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 
 // What is left of one line. The take_ functions return an empty view where nothing fits.
 class Line {
  public:
-  explicit Line(std::string_view text) : rest_(text) {}
+  explicit Line(std::string_view text) : at_(text.data()), end_(text.data() + text.size()) {}
 
-  bool at_end() const { return rest_.empty(); }
-  bool starts_with(char c) const { return !rest_.empty() && rest_.front() == c; }
+  bool at_end() const { return at_ == end_; }
+  bool starts_with(char c) const { return at_ != end_ && *at_ == c; }
   void skip_blanks() {
-    while (!rest_.empty() && is_blank(rest_.front())) rest_.remove_prefix(1);
+    while (at_ != end_ && is_blank(*at_)) ++at_;
   }
   bool take(char c) {
     if (!starts_with(c)) return false;
-    rest_.remove_prefix(1);
+    ++at_;
     return true;
   }
-  std::string_view take_name(bool with_colons) {
-    size_t n = 0;
-    while (n < rest_.size() && (is_name_start(rest_[n]) || (with_colons && rest_[n] == ':') ||
-                                (n > 0 && is_digit(rest_[n])))) {
-      ++n;
-    }
-    return take_first(n);
+  std::string_view take_metric_name() {
+    const std::string_view rest(at_, static_cast<size_t>(end_ - at_));
+    return take_until(at_ + metric_name(rest).size());
+  }
+  std::string_view take_label_name() {
+    const char* at = at_;
+    while (at != end_ && (is_letter(*at) || (at != at_ && is_digit(*at)))) ++at;
+    return take_until(at);
   }
   std::string_view take_word() {
-    size_t n = 0;
-    while (n < rest_.size() && !is_blank(rest_[n])) ++n;
-    return take_first(n);
+    const char* at = at_;
+    while (at != end_ && !is_blank(*at)) ++at;
+    return take_until(at);
   }
   // After the opening quote, up to and including the closing one.
   std::optional<std::string_view> take_quoted_rest() {
-    for (size_t n = 0; n < rest_.size(); ++n) {
-      if (rest_[n] == '"') {
-        const std::string_view value = take_first(n);
-        rest_.remove_prefix(1);
+    for (const char* at = at_; at != end_; ++at) {
+      if (*at == '"') {
+        const std::string_view value = take_until(at);
+        ++at_;
         return value;
       }
-      if (rest_[n] != '\\') continue;
-      ++n;
-      if (n == rest_.size()) break;
-      if (rest_[n] != '\\' && rest_[n] != '"' && rest_[n] != 'n') break;
+      if (*at != '\\') continue;
+      ++at;
+      if (at == end_) break;
+      if (*at != '\\' && *at != '"' && *at != 'n') break;
     }
     return std::nullopt;
   }
 
  private:
-  std::string_view take_first(size_t n) {
-    const std::string_view taken = rest_.substr(0, n);
-    rest_.remove_prefix(n);
+  std::string_view take_until(const char* at) {
+    const std::string_view taken(at_, static_cast<size_t>(at - at_));
+    at_ = at;
     return taken;
   }
-  std::string_view rest_;
+  const char* at_;
+  const char* end_;
 };
 
 // Go's float syntax without hexadecimal digits and underscores.
 std::optional<double> to_value(std::string_view word) {
+  double value = 0;  // what nearly all values are
+  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
+  if (error == std::errc() && end == word.data() + word.size() && std::isfinite(value))
+    return value;
   const size_t sign = !word.empty() && (word[0] == '+' || word[0] == '-') ? 1 : 0;
   if (sign == 1 && word.size() > 1 && (word[1] == '+' || word[1] == '-')) return std::nullopt;
   if (word.find('(') != std::string_view::npos) return std::nullopt;  // "nan(chars)" of strtod
@@ -82,17 +91,44 @@ std::optional<int64_t> to_timestamp_ms(std::string_view word, bool open_metrics)
   return static_cast<int64_t>(std::llround(*seconds * 1000));
 }
 
+// Eight bytes at a time; short texts are padded with their own length.
+uint64_t mixed(uint64_t hash, std::string_view text) {
+  const auto stir = [&hash](uint64_t word) {
+    hash = (hash ^ word) * 0x9e3779b97f4a7c15U;
+    hash ^= hash >> 32U;
+  };
+  const char* at = text.data();
+  size_t left = text.size();
+  for (; left >= sizeof(uint64_t); left -= sizeof(uint64_t), at += sizeof(uint64_t)) {
+    uint64_t word = 0;
+    std::memcpy(&word, at, sizeof(word));
+    stir(word);
+  }
+  uint64_t word = uint64_t{text.size()} << 56U;
+  std::memcpy(&word, at, left);
+  stir(word);
+  return hash;
+}
+
+constexpr size_t kUsualLine = 80;  // bytes
+constexpr uint32_t kNobody = UINT32_MAX;
+constexpr int kLooksMax = 64;  // with half of the slots free: never, by chance
+
 class PageReader {
  public:
   explicit PageReader(const ExpositionLimits& limits)
-      : limits_(limits), open_metrics_(limits.open_metrics) {}
+      : limits_(limits), open_metrics_(limits.open_metrics), wanted_(limits.names) {}
 
   Exposition read(std::string_view text) {
     text = bounded(text);
     open_metrics_ = open_metrics_ || trim(text).ends_with("\n# EOF");
+    const size_t lines = std::min(text.size() / kUsualLine + 1, limits_.samples_max);
+    page_.samples.reserve(lines);
+    page_.label_pool.reserve(2 * lines);
     while (!text.empty()) {
       const size_t end = text.find('\n');
-      read_line(trim(text.substr(0, end)));
+      const std::string_view line = text.substr(0, end);
+      if (!line.empty() && line.front() != '#') read_line(trim(line));
       if (page_.truncated && page_.samples.size() >= limits_.samples_max) break;
       if (end == std::string_view::npos) break;
       text.remove_prefix(end + 1);
@@ -115,8 +151,8 @@ class PageReader {
     if (text.empty() || text.front() == '#') return;
     Line line(text);
     Sample sample;
-    sample.name = line.take_name(true);
-    if (!is_wanted(sample.name)) return;
+    sample.name = line.take_metric_name();
+    if (!wanted_.has(sample.name)) return;
     if (page_.samples.size() >= limits_.samples_max) {
       page_.truncated = true;
       return;
@@ -129,11 +165,6 @@ class PageReader {
       page_.label_pool.resize(sample.first_label);
       ++page_.bad_lines;
     }
-  }
-
-  bool is_wanted(std::string_view name) const {
-    return limits_.names.empty() ||
-           std::binary_search(limits_.names.begin(), limits_.names.end(), name);
   }
 
   // A name is followed by a blank or by "{"; between "}" and the value no blank is needed.
@@ -156,7 +187,7 @@ class PageReader {
 
   bool read_label(Line& line) {
     Label label;
-    label.name = line.take_name(false);
+    label.name = line.take_label_name();
     line.skip_blanks();
     if (label.name.empty() || !line.take('=')) return false;
     line.skip_blanks();
@@ -170,11 +201,16 @@ class PageReader {
 
   // False if a label name stands twice.
   bool sort_labels(size_t first) {
-    const auto begin = page_.label_pool.begin() + static_cast<ptrdiff_t>(first);
-    const auto end = page_.label_pool.end();
-    std::sort(begin, end, [](const Label& a, const Label& b) { return a.name < b.name; });
-    return std::adjacent_find(
-               begin, end, [](const Label& a, const Label& b) { return a.name == b.name; }) == end;
+    Label* const labels = page_.label_pool.data();
+    for (size_t i = first + 1; i < page_.label_pool.size(); ++i) {
+      for (size_t j = i; j > first; --j) {
+        const int order = labels[j - 1].name.compare(labels[j].name);
+        if (order == 0) return false;
+        if (order < 0) break;
+        std::swap(labels[j - 1], labels[j]);
+      }
+    }
+    return true;
   }
 
   bool read_value(Line& line, Sample& sample) const {
@@ -190,44 +226,56 @@ class PageReader {
   }
   bool is_exemplar(const Line& line) const { return open_metrics_ && line.starts_with('#'); }
 
-  int compare_series(const Sample& a, const Sample& b) const {
-    if (const int names = a.name.compare(b.name); names != 0) return names;
+  bool is_same_series(const Sample& a, const Sample& b) const {
     const auto left = page_.labels(a);
     const auto right = page_.labels(b);
-    if (left.size() != right.size()) return left.size() < right.size() ? -1 : 1;
-    for (size_t i = 0; i < left.size(); ++i) {
-      if (const int n = left[i].name.compare(right[i].name); n != 0) return n;
-      if (const int n = left[i].escaped.compare(right[i].escaped); n != 0) return n;
-    }
-    return 0;
+    return a.name == b.name && std::equal(left.begin(), left.end(), right.begin(), right.end());
   }
 
-  // Equal series become neighbours when sorted; of each run the last on the page stays. A label
-  // value has one way to be written, so that escaped texts can be compared.
-  void drop_duplicates() {
-    const std::vector<Sample>& samples = page_.samples;
-    std::vector<uint32_t> order(samples.size());
-    std::iota(order.begin(), order.end(), 0U);
-    std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
-      const int series = compare_series(samples[a], samples[b]);
-      return series != 0 ? series < 0 : a < b;
-    });
-    std::vector<bool> dead(samples.size(), false);
-    for (size_t i = 0; i + 1 < order.size(); ++i) {
-      if (compare_series(samples[order[i]], samples[order[i + 1]]) != 0) continue;
-      dead[order[i]] = true;
-      ++page_.duplicates;
+  uint64_t hash_of(const Sample& sample) const {
+    uint64_t hash = mixed(0, sample.name);
+    for (const Label& label : page_.labels(sample)) {
+      hash = mixed(mixed(hash, label.name), label.escaped);
     }
-    if (page_.duplicates == 0) return;
+    return hash;
+  }
+
+  // Of samples of one series, the last on the page stays. A label value has one way to be written,
+  // so that escaped texts can be compared. In a page made so that hashes collide, some twice-told
+  // series stay: looking longer for them would make the page slow to read.
+  void drop_duplicates() {
+    std::vector<Sample>& samples = page_.samples;
+    size_t slots = 16;
+    while (slots < samples.size() * 2) slots *= 2;
+    std::vector<uint32_t> last(slots, kNobody);  // of the series that has the slot
+    std::vector<bool> dead;
+    for (uint32_t i = 0; i < samples.size(); ++i) {
+      size_t slot = hash_of(samples[i]) & (slots - 1);
+      int looks = 0;
+      while (last[slot] != kNobody && looks < kLooksMax &&
+             !is_same_series(samples[last[slot]], samples[i])) {
+        slot = (slot + 1) & (slots - 1);
+        ++looks;
+      }
+      if (looks == kLooksMax) continue;
+      if (last[slot] != kNobody) {
+        dead.resize(samples.size());
+        dead[last[slot]] = true;
+        ++page_.duplicates;
+      }
+      last[slot] = i;
+    }
+    if (dead.empty()) return;
     size_t kept = 0;
     for (size_t i = 0; i < samples.size(); ++i) {
-      if (!dead[i]) page_.samples[kept++] = page_.samples[i];
+      if (!dead[i]) samples[kept++] = samples[i];
     }
-    page_.samples.resize(kept);
+    samples.resize(kept);
   }
 
   const ExpositionLimits& limits_;
   bool open_metrics_;
+  WantedNames wanted_;
   Exposition page_;
 };
 

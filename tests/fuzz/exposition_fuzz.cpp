@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "firmware/base/check.h"
+#include "firmware/sense/page_sieve.h"
 
 namespace {
 
@@ -50,6 +51,13 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
       ENSURE(sluice::sense::unescape_label(label.escaped).size() <= label.escaped.size());
     }
   }
+  // As it would arrive, in pieces: the same samples.
+  sluice::sense::PageSieve sieve({}, sluice::Bytes{static_cast<int64_t>(size)});
+  const size_t half = size / 2;
+  ENSURE(sieve.feed(text.substr(0, half)) && sieve.feed(text.substr(half)));
+  sieve.finish();
+  const Exposition pieces = parse_exposition(sieve.text(), limits);
+  ENSURE(pieces.samples.size() == page.samples.size() || sieve.long_lines() > 0);
   const std::string again_text = written(page);
   const Exposition again = parse_exposition(again_text, limits);
   ENSURE(again.samples.size() == page.samples.size());
