@@ -193,6 +193,7 @@ void EngineServer::start(ServerConnection& connection, HttpReader& request, Infe
                               .last_token = now,
                               .request = std::string(request.header("x-request-id"))});
   connection.exchange = id;
+  metrics_.on_received();
   model_.submit(now, id, prompt, script.tokens());
 }
 
@@ -203,11 +204,13 @@ void EngineServer::on_engine_event(const EngineEvent& event) {
   const double since_received = to_seconds(event.at - exchange.received);
   switch (event.kind) {
     case EngineEvent::Kind::admitted:
+      if (event.index == 0) exchange.queue_s = since_received;
       if (event.index == 0) metrics_.on_admitted(since_received);
       return;
     case EngineEvent::Kind::preempted:
       return;
     case EngineEvent::Kind::first_token:
+      exchange.ttft_s = since_received;
       metrics_.on_first_token(since_received, exchange.prompt_tokens);
       return on_token(event.id, exchange, event);
     case EngineEvent::Kind::token:
@@ -260,7 +263,11 @@ void EngineServer::on_finished(RequestId id, Exchange& exchange, Micros at) {
   if (!exchange.stream && exchange.fault.fault != Fault::none) return fail_midway(id, exchange);
   // vLLM counts an answer that ends in a tool call as stopped.
   const bool cut = exchange.script.finish_reason() == "length";
-  metrics_.on_finished(cut ? "length" : "stop", to_seconds(at - exchange.received));
+  metrics_.on_finished(cut ? "length" : "stop", to_seconds(at - exchange.received),
+                       {.prompt_tokens = exchange.prompt_tokens,
+                        .tokens = exchange.tokens * exchange.choices,
+                        .queue_s = exchange.queue_s,
+                        .ttft_s = exchange.ttft_s});
   note_outcome("ok");
   record(exchange, "ok");
   remember(exchange);

@@ -16,6 +16,7 @@ struct CommandLine {
   std::string metrics = "v1";
   std::string endpoints;
   std::string records;
+  std::string truth;
 };
 
 void add_serving_options(CLI::App& app, CommandLine& line) {
@@ -26,7 +27,9 @@ void add_serving_options(CLI::App& app, CommandLine& line) {
   app.add_option("--model", engine.models, "model name, repeatable")->capture_default_str();
   app.add_option("--api-key", engine.api_key, "require this bearer key on /v1");
   app.add_option("--name", engine.name, "sent as the header x-testbed-engine");
-  app.add_option("--metrics", line.metrics, "v1, v0, llamacpp or none")->capture_default_str();
+  app.add_option("--metrics", line.metrics,
+                 "the words of v1, v0 (vLLM), sglang, tgi, llamacpp, trtllm, mindie; or none")
+      ->capture_default_str();
   app.add_option("--endpoints", line.endpoints, "the only ones offered, such as messages,rerank");
   app.add_option("--output-tokens", engine.output_tokens, "answer length if no limit is asked")
       ->capture_default_str();
@@ -34,6 +37,7 @@ void add_serving_options(CLI::App& app, CommandLine& line) {
   app.add_option("--max-model-len", engine.max_model_len)->capture_default_str();
   app.add_option("--faults", engine.faults, "such as refuse=0.02,cut=0.1,lie=zero");
   app.add_option("--records", line.records, "append a JSON line for each request here");
+  app.add_option("--truth", line.truth, "write what runs and waits here, each time it changes");
   app.add_option("--seed", engine.seed, "of the faults")->capture_default_str();
   app.add_option("--slow-start-s", engine.slow_start_s, "steps are slow for so long");
   app.add_option("--slow-start-factor", engine.slow_start_factor)->capture_default_str();
@@ -74,6 +78,7 @@ int run(const CommandLine& line) {
   sluice::testbed::EngineServer server(poller, line.engine);
   auto error = server.apply_faults(sluice::testbed::Faults::wish_of(line.engine.faults));
   if (!error && !line.records.empty()) error = server.record_to(line.records);
+  if (!error && !line.truth.empty()) error = server.tell_truth_to(line.truth);
   if (!error) error = server.listen(line.listen);
   if (!error && !line.control.empty()) error = server.listen_for_control(line.control);
   if (error) {

@@ -1,70 +1,50 @@
-// What the stand-in engine tells a scraper, in the words of vLLM V1, vLLM V0 or llama.cpp
-// (Prometheus text format 0.0.4). Names and buckets: vllm/v1/metrics/loggers.py,
-// vllm/engine/metrics.py, llama.cpp tools/server/README.md.
+// What the stand-in engine tells a scraper: what it counts, and its pages in the words of vLLM V1
+// and V0, SGLang, TGI, llama.cpp, trtllm-serve or MindIE. Names and buckets:
+// vllm/v1/metrics/loggers.py, vllm/engine/metrics.py, sglang/srt/metrics/collector.py and
+// entrypoints/v1_loads.py, text-generation-inference router/src/server.rs, llama.cpp
+// tools/server/README.md, tensorrt_llm/metrics/collector.py, MindIE service metrics (hiascend.com).
 #pragma once
 
 #include <cstdint>
-#include <map>
-#include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
+
+#include "tests/testbed/engine_book.h"
 
 namespace sluice::testbed {
 
-class Histogram {
- public:
-  explicit Histogram(std::vector<double> bounds);
-  void observe(double value);
-  std::string render(std::string_view name, std::string_view labels) const;
-
- private:
-  std::vector<double> bounds_;
-  std::vector<std::uint64_t> counts_;  // one per bound, and one beyond the last
-  double sum_ = 0;
-  std::uint64_t count_ = 0;
-};
-
-enum class MetricsDialect { vllm_v1, vllm_v0, llamacpp, none };
-std::optional<MetricsDialect> metrics_dialect_named(std::string_view name);  // v1 v0 llamacpp none
-
-struct EngineGauges {
-  int running = 0;
-  int waiting = 0;
-  double kv_usage = 0;
-  std::uint64_t preemptions = 0;
+// A request that has ended, for what is counted only then.
+struct EndedRequest {
+  std::int64_t prompt_tokens = 0;
+  std::int64_t tokens = 0;
+  double queue_s = 0;
+  double ttft_s = 0;
 };
 
 class EngineMetrics {
  public:
   EngineMetrics(MetricsDialect dialect, std::string model);
 
+  void on_received() { ++book_.requests; }
   void on_admitted(double queue_s);
   void on_first_token(double ttft_s, std::int64_t prompt_tokens);
   void on_token(double gap_s);
-  void on_more_choices(std::uint64_t tokens) { generation_tokens_ += tokens; }
-  void on_finished(std::string_view reason, double e2e_s);
-  void on_aborted() { ++success_["abort"]; }
+  void on_more_choices(std::uint64_t tokens);
+  void on_finished(std::string_view reason, double e2e_s, const EndedRequest& ended = {});
+  void on_aborted() { ++book_.success["abort"]; }
+  void begin_anew() { book_ = EngineBook(dialect_); }
 
-  std::uint64_t generation_tokens() const { return generation_tokens_; }
-  std::string render(const EngineGauges& gauges) const;
+  MetricsDialect dialect() const { return dialect_; }
+  const std::string& model() const { return model_; }
+  const EngineBook& book() const { return book_; }
+  std::uint64_t generation_tokens() const { return generated_; }  // whatever the dialect tells
+  std::string render(const EngineGauges& gauges) const;           // the metrics page, now
 
  private:
-  std::string render_vllm(const EngineGauges& gauges) const;
-  std::string render_llamacpp(const EngineGauges& gauges) const;
-
   MetricsDialect dialect_;
-  std::string labels_;
-
-  std::uint64_t prompt_tokens_ = 0;
-  std::uint64_t generation_tokens_ = 0;
-  double decode_seconds_ = 0;
-  double prompt_seconds_ = 0;
-  std::map<std::string, std::uint64_t, std::less<>> success_;
-  Histogram ttft_;
-  Histogram gap_;
-  Histogram e2e_;
-  Histogram queue_;
+  std::string model_;
+  EngineBook book_;
+  std::uint64_t generated_ = 0;
 };
 
 }  // namespace sluice::testbed

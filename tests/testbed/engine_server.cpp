@@ -72,6 +72,7 @@ void EngineServer::run_once() {
   for (auto events = model_.take_events(); !events.empty(); events = model_.take_events()) {
     for (const EngineEvent& event : events) on_engine_event(event);
   }
+  note_scene();
   gone_.clear();
 }
 
@@ -91,6 +92,7 @@ void EngineServer::on_gone(ServerConnection& connection) {
     record(found->second, "aborted");
     exchanges_.erase(found);
   }
+  late_pages_.erase(connection.exchange);
   const auto held = connections_.extract(&connection);
   if (!held.empty()) gone_.push_back(std::move(held.mapped()));
 }
@@ -126,14 +128,16 @@ void EngineServer::route(ServerConnection& connection, HttpReader& request,
     return answer(connection, 200,
                   models_body(options_.models, started_at_, options_.max_model_len));
   }
-  if (path == "/health") return answer(connection, 200, "", "text/plain");
-  if (path == "/version") return answer(connection, 200, "{\"version\":\"testbed\"}");
-  if (path == "/metrics" && options_.metrics != MetricsDialect::none) {
-    return answer(connection, 200, metrics_.render(gauges()),
-                  "text/plain; version=0.0.4; charset=utf-8");
+  if (path == "/health") {
+    const bool says = options_.metrics == MetricsDialect::llamacpp;
+    return answer(connection, 200, says ? "{\"status\":\"ok\"}" : "",
+                  says ? "application/json" : "text/plain");
   }
+  if (path == "/version") return answer(connection, 200, "{\"version\":\"testbed\"}");
+  if (path == "/testbed/truth") return answer(connection, 200, truth().dump());
   if (path == "/testbed/faults") return answer(connection, 200, faults_.describe().dump());
   if (path == "/testbed/counters") return answer(connection, 200, counters().dump(1));
+  if (answer_page(connection, request.target())) return;
   answer_error(connection, 404, "NotFoundError", "Not Found");
 }
 
@@ -168,6 +172,7 @@ void EngineServer::set_faults(ServerConnection& connection, HttpReader& request)
 std::optional<std::string> EngineServer::apply_faults(const nlohmann::json& wish) {
   if (const auto error = faults_.apply(wish)) return error;
   apply_slowdown();
+  if (wish.contains("counters_restart") && wish["counters_restart"] == true) metrics_.begin_anew();
   if (wish.contains("listen")) {
     if (wish["listen"] == false || wish["listen"] == "off") {
       listener_->close();
@@ -191,22 +196,6 @@ void EngineServer::drop_connections() {
   std::vector<ServerConnection*> all;
   for (const auto& [key, connection] : connections_) all.push_back(key);
   for (ServerConnection* const connection : all) connection->reset();
-}
-
-EngineGauges EngineServer::gauges() const {
-  EngineGauges gauges{.running = model_.running(),
-                      .waiting = model_.waiting(),
-                      .kv_usage = model_.kv_usage(),
-                      .preemptions = model_.preemptions()};
-  if (faults_.lie() == Lie::zero) {
-    gauges.running = gauges.waiting = 0;
-    gauges.kv_usage = 0;
-  } else if (faults_.lie() == Lie::overload) {
-    gauges.running = options_.cost.max_num_seqs;
-    gauges.waiting = 2 * options_.cost.max_num_seqs;
-    gauges.kv_usage = 0.99;
-  }
-  return gauges;
 }
 
 nlohmann::json EngineServer::counters() const {

@@ -2,7 +2,8 @@
 // on command. One exchange per inference request; each ends in exactly one outcome of the counters.
 //
 //   POST to the paths of endpoints.h    GET /v1/models
-//   GET /health, /version, /metrics    GET, POST /testbed/faults    GET /testbed/counters
+//   GET /health, /version, and what metric_pages.h knows of this kind of engine
+//   GET, POST /testbed/faults    GET /testbed/counters, /testbed/truth
 #pragma once
 
 #include <cstdint>
@@ -21,10 +22,13 @@
 #include "tests/testbed/engine_metrics.h"
 #include "tests/testbed/engine_model.h"
 #include "tests/testbed/engine_records.h"
+#include "tests/testbed/engine_window.h"
 #include "tests/testbed/faults.h"
 #include "tests/testbed/listening_socket.h"
+#include "tests/testbed/metric_pages.h"
 #include "tests/testbed/poller.h"
 #include "tests/testbed/server_connection.h"
+#include "tests/testbed/truth_log.h"
 
 namespace sluice::testbed {
 
@@ -57,6 +61,7 @@ class EngineServer final : public ConnectionOwner, public SocketOwner {
   std::string control_address() const { return control_->address(); }
   std::optional<std::string> apply_faults(const nlohmann::json& wish);
   std::optional<std::string> record_to(const std::string& path) { return records_.open(path); }
+  std::optional<std::string> tell_truth_to(const std::string& path) { return truth_.open(path); }
 
   // One turn of the loop.
   void run_once();
@@ -84,8 +89,15 @@ class EngineServer final : public ConnectionOwner, public SocketOwner {
     std::int64_t fault_index;  // the token at which a fault in mid-answer happens
     Micros received;
     Micros last_token;
+    double queue_s = 0;
+    double ttft_s = 0;
     std::string request;      // its x-request-id
     std::int64_t tokens = 0;  // generated so far
+  };
+
+  struct LatePage {
+    ServerConnection* connection;
+    std::string target;
   };
 
   void route(ServerConnection& connection, HttpReader& request, const std::string& path);
@@ -134,6 +146,11 @@ class EngineServer final : public ConnectionOwner, public SocketOwner {
   void drop_connections();
   nlohmann::json counters() const;
   EngineGauges gauges() const;
+  void note_scene();
+  std::optional<Page> page(const std::string& target);
+  bool answer_page(ServerConnection& connection, const std::string& target);
+  void answer_late_page(RequestId id);
+  nlohmann::json truth() const;
 
   Poller& poller_;
   EngineOptions options_;
@@ -141,6 +158,8 @@ class EngineServer final : public ConnectionOwner, public SocketOwner {
   EngineModel model_;
   EngineMetrics metrics_;
   Faults faults_;
+  EngineWindow window_;
+  std::unordered_map<RequestId, LatePage> late_pages_;
   std::unique_ptr<ListeningSocket> listener_;
   std::unique_ptr<ListeningSocket> control_;
 
@@ -154,6 +173,7 @@ class EngineServer final : public ConnectionOwner, public SocketOwner {
   std::deque<std::string> stored_order_;
 
   EngineRecords records_;
+  TruthLog truth_;
   std::uint64_t received_ = 0;
   std::uint64_t accepted_ = 0;
   std::map<std::string, std::uint64_t> outcomes_;

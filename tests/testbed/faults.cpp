@@ -28,7 +28,7 @@ std::string_view name_of(Lie lie) {
 }
 
 bool concerns_server(std::string_view key) {
-  return key == "listen" || key == "listen_off_s" || key == "drop";
+  return key == "listen" || key == "listen_off_s" || key == "drop" || key == "counters_restart";
 }
 
 }  // namespace
@@ -109,21 +109,53 @@ std::optional<std::string> Faults::apply(const nlohmann::json& wish) {
   return std::nullopt;
 }
 
+std::optional<std::string> Faults::set_lie(const nlohmann::json& value) {
+  for (const Lie lie : {Lie::off, Lie::zero, Lie::overload}) {
+    if (value == name_of(lie)) {
+      lie_ = lie;
+      return std::nullopt;
+    }
+  }
+  return "lie is one of off, zero, overload";
+}
+
+std::optional<std::string> Faults::set_name(const nlohmann::json& value) {
+  if (!value.is_string()) return "rename is old/new";
+  const auto text = value.get<std::string>();
+  const std::size_t slash = text.find('/');
+  if (!text.empty() && (slash == std::string::npos || slash == 0)) return "rename is old/new";
+  window_.renamed_metric = text.substr(0, slash);
+  window_.new_name = text.empty() ? "" : text.substr(slash + 1);
+  return std::nullopt;
+}
+
+bool* Faults::switch_named(std::string_view key) {
+  if (key == "metrics_frozen") return &window_.frozen;
+  return key == "sleeping" ? &window_.asleep : nullptr;
+}
+
+double* Faults::window_seconds(std::string_view key) {
+  if (key == "metrics_refresh_s") return &window_.refresh_s;
+  if (key == "metrics_hold_s") return &window_.hold_s;
+  if (key == "metrics_lag_s") return &window_.lag_s;
+  return key == "metrics_late_s" ? &window_.late_s : nullptr;
+}
+
 std::optional<std::string> Faults::set(const std::string& key, const nlohmann::json& value) {
   if (key == "clear" || concerns_server(key)) return std::nullopt;
-  if (key == "lie") {
-    for (const Lie lie : {Lie::off, Lie::zero, Lie::overload}) {
-      if (value == name_of(lie)) {
-        lie_ = lie;
-        return std::nullopt;
-      }
-    }
-    return "lie is one of off, zero, overload";
+  if (key == "lie") return set_lie(value);
+  if (key == "rename") return set_name(value);
+  if (bool* const on = switch_named(key)) {
+    if (!value.is_boolean()) return fmt::format("{} is true or false", key);
+    *on = value.get<bool>();
+    return std::nullopt;
   }
   if (!value.is_number()) return fmt::format("{} is not a known number", key);
   const double number = value.get<double>();
   if (key == "seed") {
     state_ = static_cast<std::uint64_t>(number);
+  } else if (double* const seconds = window_seconds(key); seconds != nullptr && number >= 0) {
+    *seconds = number;
   } else if (key == "slow" && number > 0) {
     slow_ = number;
   } else if (key == "retry_after_s" && number >= 0) {
@@ -138,7 +170,17 @@ std::optional<std::string> Faults::set(const std::string& key, const nlohmann::j
 
 nlohmann::json Faults::describe() const {
   nlohmann::json result = {
-      {"lie", name_of(lie_)}, {"slow", slow_}, {"retry_after_s", retry_after_s_}};
+      {"lie", name_of(lie_)},
+      {"slow", slow_},
+      {"retry_after_s", retry_after_s_},
+      {"metrics_refresh_s", window_.refresh_s},
+      {"metrics_hold_s", window_.hold_s},
+      {"metrics_lag_s", window_.lag_s},
+      {"metrics_frozen", window_.frozen},
+      {"metrics_late_s", window_.late_s},
+      {"sleeping", window_.asleep},
+      {"rename",
+       window_.renamed_metric.empty() ? "" : window_.renamed_metric + "/" + window_.new_name}};
   for (const Fault fault : kFaults) {
     const auto found = probability_.find(fault);
     result[std::string(name_of(fault))] = found == probability_.end() ? 0.0 : found->second;

@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "tests/testbed/engine_window.h"
+
 namespace sluice::testbed {
 
 enum class Fault {
@@ -46,7 +48,10 @@ class Faults {
   // Sets what the object names and leaves the rest; an error text when a key or value is wrong, and
   // then nothing has changed. Keys: the names above (probability), seed, lie ("off", "zero",
   // "overload"), slow (factor on every step), retry_after_s, listen (bool), listen_off_s, drop
-  // (bool: reset every connection), clear (bool: first set all probabilities to 0).
+  // (bool: reset every connection), clear (bool: first set all probabilities to 0),
+  // counters_restart (bool: all counters begin anew), and those of the window (engine_window.h):
+  // metrics_refresh_s, metrics_hold_s, metrics_lag_s, metrics_frozen (bool), metrics_late_s,
+  // sleeping (bool), rename ("old/new"; "" ends it).
   std::optional<std::string> apply(const nlohmann::json& wish);
   // "refuse=0.02,cut=0.1,lie=zero" as such an object.
   static nlohmann::json wish_of(std::string_view text);
@@ -54,15 +59,21 @@ class Faults {
   Lie lie() const { return lie_; }
   double slow() const { return slow_; }
   int retry_after_s() const { return retry_after_s_; }
+  const WindowFaults& window() const { return window_; }
   nlohmann::json describe() const;
 
  private:
   double chance();
   std::optional<std::string> set(const std::string& key, const nlohmann::json& value);
+  std::optional<std::string> set_lie(const nlohmann::json& value);
+  std::optional<std::string> set_name(const nlohmann::json& value);
+  bool* switch_named(std::string_view key);
+  double* window_seconds(std::string_view key);
 
   std::uint64_t state_;
   std::map<Fault, double> probability_;
   Lie lie_ = Lie::off;
+  WindowFaults window_;
   double slow_ = 1;
   int retry_after_s_ = 1;
 };

@@ -66,4 +66,56 @@ start_engine --profile report-case --compress 40
 load --concurrency 60 --requests 120
 expect '$load.time_s.mean * 40 | . > 69.8 and . < 74.2' '72 s at 60, within 3 %'
 stop_engine
+# page PATH NAME VALUE: the sample of that name (labels aside) on the page.
+page() {
+  curl -sf "http://$address$1" >"$work/page"
+  awk -v name="$2" '/^#/ { next } { split($1, part, "{"); if (part[1] == name) print $NF }' \
+    "$work/page" | grep -qx "$3" || {
+    echo "self_test: $1 should say $2 $3" >&2
+    cat "$work/page" >&2
+    exit 1
+  }
+}
+# The same 20 requests of 5 tokens in each engine's words.
+while read -r words path running tokens hundred; do
+  start_engine --metrics "$words" --truth "$work/truth"
+  load --concurrency 4 --requests 20 --max-tokens 5
+  page "$path" "$running" '0\(\.0\)\?'
+  page "$path" "$tokens" "$hundred"
+  ! command -v promtool >/dev/null || promtool check metrics <"$work/page" >/dev/null 2>&1 || [ $? -eq 3 ] || {
+    echo "self_test: promtool cannot read the page of $words" >&2
+    exit 1
+  }
+  [ "$(tail -n 1 "$work/truth" | cut -d' ' -f2-)" = "0 0" ]
+  stop_engine
+done <<END
+v1 /metrics vllm:num_requests_running vllm:generation_tokens_total 100
+v0 /metrics vllm:num_requests_running vllm:generation_tokens_total 100
+sglang /metrics sglang:num_running_reqs sglang:generation_tokens_total 100.0
+tgi /metrics tgi_batch_current_size tgi_request_generated_tokens_sum 100
+llamacpp /metrics llamacpp:requests_processing llamacpp:tokens_predicted_total 100
+trtllm /prometheus/metrics trtllm_num_requests_running trtllm_generation_tokens_total 100.0
+mindie /metrics num_requests_running generation_tokens_total 100
+END
+
+start_engine --base-ms 20 --faults metrics_frozen=true
+load --concurrency 4 --requests 8 --max-tokens 5
+page /metrics vllm:generation_tokens_total 0
+curl -sf -d '{"metrics_frozen":false,"rename":"vllm:generation_tokens_total/vllm:tokens"}' \
+  "http://$address/testbed/faults" >/dev/null
+page /metrics vllm:tokens 40
+curl -sf -d '{"counters_restart":true,"rename":""}' "http://$address/testbed/faults" >/dev/null
+page /metrics vllm:generation_tokens_total 0
+curl -sf -d '{"sleeping":true,"metrics_late_s":1}' "http://$address/testbed/faults" >/dev/null
+[ "$(curl -sf "http://$address/is_sleeping")" = '{"is_sleeping":true}' ]
+load --concurrency 1 --requests 1 --max-tokens 100 &
+running=$!
+until curl -sf "http://$address/testbed/truth" | jq -e '.running == 1' >/dev/null; do :; done
+! curl -s --max-time 0.2 "http://$address/metrics" >/dev/null || {
+  echo "self_test: a page should come late while something runs" >&2
+  exit 1
+}
+wait "$running"
+page /metrics vllm:num_requests_running 0
+stop_engine
 echo "self_test: all good"
