@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "firmware/base/time.h"
 #include "firmware/sense/engine_facts.h"
 #include "firmware/sense/exposition.h"
 
@@ -35,6 +36,7 @@ struct EngineReading {
   bool asleep = false;
   std::vector<std::string> missing;  // fields that the facts name and the page does not give
   int bad_lines = 0;
+  Duration took;  // from the question to the answer: somewhere in between the page was made
 };
 
 EngineReading read_engine(const Exposition& page, const EngineFacts& facts);

@@ -113,6 +113,7 @@ void NodeProbe::on_due() {
   const std::optional<Question> next = next_question();
   ENSURE(next.has_value());
   current_ = *next;
+  asked_at_ = ports_.clock.now();
   answer_ = {};
   move_to(State::asking);
   call_ = ports_.http.call(spec_for(current_), *this);
@@ -222,7 +223,8 @@ void NodeProbe::take_metrics(const Answer& answer) {
   ExpositionLimits limits;
   limits.open_metrics = answer.open_metrics;
   limits.names = facts_.series_names;
-  const EngineReading reading = read_engine(parse_exposition(answer.body, limits), facts_);
+  EngineReading reading = read_engine(parse_exposition(answer.body, limits), facts_);
+  reading.took = ports_.clock.now() - asked_at_;
   metrics_failures_ = 0;
   late_ = false;
   idle_ = reading.running == 0.0 && reading.waiting.value_or(0) == 0.0;

@@ -124,6 +124,7 @@ class NodeProbe final : private ports::HttpCallSink {
   State state_ = State::stopped;
   std::array<Schedule, 4> schedules_;
   Question current_ = Question::health;
+  Instant asked_at_;
   Answer answer_;
   bool alive_ = false;   // at the last look
   bool down_ = false;    // only `liveness_` is asked
