@@ -166,6 +166,18 @@ void check_nodes(const Settings& settings, Report& report) {
   }
 }
 
+void check_exporters(const std::vector<ExporterSettings>& exporters, Report& report) {
+  std::map<std::string_view, size_t> seen;
+  for (size_t i = 0; i < exporters.size(); ++i) {
+    const auto [first, is_new] = seen.emplace(exporters[i].name, i);
+    if (is_new || exporters[i].name.empty()) continue;
+    report.add_between(fmt::format("accelerators.exporters[{}].name", i), {},
+                       fmt::format("\"{}\" is already the name of accelerators.exporters[{}]; "
+                                   "write another",
+                                   exporters[i].name, first->second));
+  }
+}
+
 void check_locked(const std::vector<std::string>& locked, Report& report) {
   const SchemaNode root = schema();
   for (size_t i = 0; i < locked.size(); ++i) {
@@ -202,6 +214,7 @@ void check_between(const Settings& settings, Report& report) {
   check_levels(settings.live.service_levels, report);
   check_rates(settings, report);
   check_nodes(settings, report);
+  check_exporters(settings.live.accelerators.exporters, report);
   check_locked(settings.locked, report);
 }
 

@@ -24,6 +24,18 @@ const char* to_text(HalfClose half_close) {
   return half_close == HalfClose::keep ? "keep" : "leave";
 }
 
+const char* to_text(HostLook look) {
+  switch (look) {
+    case HostLook::automatic:
+      return "auto";
+    case HostLook::on:
+      return "on";
+    case HostLook::off:
+      break;
+  }
+  return "off";
+}
+
 const char* to_text(Goal goal) {
   switch (goal) {
     case Goal::cost:
@@ -141,6 +153,11 @@ std::span<const DataClass> all_of(DataClass) {
 
 std::span<const HalfClose> all_of(HalfClose) {
   static constexpr std::array kAll = {HalfClose::leave, HalfClose::keep};
+  return kAll;
+}
+
+std::span<const HostLook> all_of(HostLook) {
+  static constexpr std::array kAll = {HostLook::automatic, HostLook::on, HostLook::off};
   return kAll;
 }
 

@@ -24,6 +24,7 @@ enum class Mode { automatic, off };                           // "auto", "off"
 enum class Place { local, cloud };                            // "local", "cloud"
 enum class DataClass { open, internal, home_only };           // "open", "internal", "home-only"
 enum class HalfClose { leave, keep };                         // "leave", "keep"
+enum class HostLook { automatic, on, off };                   // "auto", "on", "off"
 enum class Goal { cost, balanced, fast, green, home_first };  // "home-first"
 enum class Rule {                                             // "local-only"
   predict,
@@ -57,6 +58,7 @@ const char* to_text(Mode mode);
 const char* to_text(Place place);
 const char* to_text(DataClass data_class);
 const char* to_text(HalfClose half_close);
+const char* to_text(HostLook look);
 const char* to_text(Goal goal);
 const char* to_text(Rule rule);
 const char* to_text(Capability capability);
@@ -68,6 +70,7 @@ std::span<const Mode> all_of(Mode);
 std::span<const Place> all_of(Place);
 std::span<const DataClass> all_of(DataClass);
 std::span<const HalfClose> all_of(HalfClose);
+std::span<const HostLook> all_of(HostLook);
 std::span<const Goal> all_of(Goal);
 std::span<const Rule> all_of(Rule);
 std::span<const Capability> all_of(Capability);
@@ -263,6 +266,25 @@ struct NodeSettings {
   bool operator==(const NodeSettings&) const = default;
 };
 
+// A program elsewhere that tells of accelerators in a metrics page.
+struct ExporterSettings {
+  std::string name;
+  std::string url;      // ports::parse_origin accepts it; with a path it is the page itself
+  std::string driver;   // a driver file; empty = found by the names on the page
+  Duration scrape;      // zero = as the driver says
+  std::string ca_file;  // empty = the system's certificate authorities
+  bool operator==(const ExporterSettings&) const = default;
+};
+
+// Context for people and health: never by itself a reason to send a request elsewhere.
+struct AcceleratorSettings {
+  HostLook host = HostLook::automatic;   // this machine's own; on = what is missing is said
+  Duration scrape = Duration::ms(1000);  // of this machine's; shorter = fresher, more CPU
+  std::string nvml_library = "libnvidia-ml.so.1";  // code that the daemon loads
+  std::vector<ExporterSettings> exporters;
+  bool operator==(const AcceleratorSettings&) const = default;
+};
+
 struct LiveSettings {
   LogLevel log_level = LogLevel::info;
   std::map<Currency, double> exchange_rates;  // box currency per unit
@@ -277,6 +299,7 @@ struct LiveSettings {
   MeteringSettings metering;
   DecisionSettings decisions;
   std::vector<NodeSettings> nodes;
+  AcceleratorSettings accelerators;
   bool operator==(const LiveSettings&) const = default;
 };
 

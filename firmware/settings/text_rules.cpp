@@ -54,6 +54,14 @@ Complaint path_complaint(std::string_view text) {
   return fmt::format("{} is not an absolute path; write one that begins with /", quoted(text));
 }
 
+Complaint library_complaint(std::string_view text) {
+  if (is_path(text, kPathLengthMax) || !name_complaint(text)) return std::nullopt;
+  return fmt::format(
+      "{} is no absolute path and no name of a library; write e.g. "
+      "libnvidia-ml.so.1",
+      quoted(text));
+}
+
 Complaint socket_path_complaint(std::string_view text) {
   if (is_path(text, kSocketPathLengthMax)) return std::nullopt;
   return fmt::format("{} is not an absolute path of at most {} bytes; write a shorter one",
@@ -209,6 +217,8 @@ const TextRule kNameRule = {"a name: letters, digits, `-` `_` `.`, at most 64",
 const TextRule kModelNameRule = {"a model name, no blanks, at most 256",
                                  "模型名，不含空格，最多 256 个字符", model_name_complaint};
 const TextRule kPathRule = {"an absolute path", "绝对路径", path_complaint};
+const TextRule kLibraryRule = {"an absolute path, or the name of a library", "绝对路径，或库文件名",
+                               library_complaint};
 const TextRule kSocketPathRule = {"an absolute path, at most 107 bytes", "绝对路径，最多 107 字节",
                                   socket_path_complaint};
 const TextRule kKeyFileRule = {"an absolute path", "绝对路径", key_file_complaint};

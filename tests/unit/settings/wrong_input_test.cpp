@@ -152,6 +152,23 @@ TEST_CASE("wrong input: keys and shapes are told exactly") {
   });
 }
 
+TEST_CASE("wrong input: accelerators are told exactly") {
+  check_rows({
+      {"accelerators: {host: maybe}",
+       "sluice.yaml:1: accelerators.host: \"maybe\" is not one of the choices; write auto, on "
+       "or off"},
+      {"accelerators: {nvml_library: ../libnvidia-ml.so.1}",
+       "sluice.yaml:1: accelerators.nvml_library: \"../libnvidia-ml.so.1\" is no absolute path and "
+       "no name of a library; write e.g. libnvidia-ml.so.1"},
+      {"accelerators:\n  exporters:\n    - {name: a, url: \"http://h:1\"}\n"
+       "    - {name: a, url: \"http://h:2\"}\n",
+       "sluice.yaml:4: accelerators.exporters[1].name: \"a\" is already the name of "
+       "accelerators.exporters[0]; write another"},
+      {"accelerators:\n  exporters:\n    - {name: a}\n",
+       "sluice.yaml:3: accelerators.exporters[0].url: is missing; write \"url: ...\" here"},
+  });
+}
+
 TEST_CASE("wrong input: names and prices of nodes are told exactly") {
   check_rows({
       {with(kGpu, "  - name: gpu\n    place: local\n    url: http://h:2\n"),
