@@ -41,7 +41,8 @@ struct AcceleratorLoad {
   Figure memory_total_bytes;
   Figure power_w;
   Figure temperature_c;
-  Figure health;  // 1 well, 0 not
+  Figure health;             // 1 well, 0 not
+  std::string trouble = {};  // of one that is not well, where its source says more than that
 
   bool operator==(const AcceleratorLoad&) const = default;
 };
