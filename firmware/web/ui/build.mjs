@@ -21,7 +21,6 @@ await build({
   jsxFactory: 'h',
   jsxFragment: 'Fragment',
   legalComments: 'none',
-  banner: { js: '/*! Preact, MIT License, (c) Jason Miller */' },
 });
 const css = await transform(readFileSync(root + 'src/page.css', 'utf8'), { loader: 'css', minify: true });
 const short = new Map(); // the names of CSS variables, one letter each

@@ -1,8 +1,8 @@
 // Start: language, feed, and one rendering per frame at most.
-import { render } from 'preact';
 import { feed, follow } from './feed';
 import { remember } from './history';
 import { page } from './page';
+import { render } from './render';
 import { words, type Language } from './words';
 
 const kLanguageKey = 'language';

@@ -1,7 +1,7 @@
 // The page: one sentence, one picture of the water, and the figures under it.
-import { h, type ComponentChild, type ComponentChildren } from 'preact';
 import { feed } from './feed';
 import { area, past } from './history';
+import { h, type Child } from './render';
 import { cloud_in_flight, is_down, is_over, story, type Decision, type Node, type Place, type Status } from './status';
 import { fill, type Language, type Words } from './words';
 
@@ -25,11 +25,11 @@ function duration(ms: number | null, w: Words) {
   return (i == 1 && ms < 10 ? ms.toFixed(1) : Math.round(ms)) + w.units.split(',')[i];
 }
 
-const section = (id: string, title: string, ...children: ComponentChildren[]) => (
+const section = (id: string, title: string, ...children: Child[]) => (
   <section id={id}><h2>{title}</h2>{children}</section>
 );
 
-const row = (name: string, ...values: ComponentChild[]) => (
+const row = (name: string, ...values: Child[]) => (
   <tr><th scope="row">{name}</th>{values.map((value) => <td>{value}</td>)}</tr>
 );
 
@@ -108,7 +108,7 @@ const valve = ({ s, s: { valve, queue }, w }: Part) => section('valve', w.valve,
 // Rows and cells get their roles again: shown as cards on a narrow screen, some browsers forget them.
 function nodes({ s, w }: Part) {
   const small = (text: string) => text && <small>{text}</small>;
-  const columns: [string, (n: Node) => ComponentChild][] = [
+  const columns: [string, (n: Node) => Child][] = [
     [w.node, (n) => [<b>{n.name}</b>, small(n.engine)]],
     [w.place, (n) => <span class={n.place}>{w[n.place]}</span>],
     [w.state, (n) => [<span class={'dot ' + n.state}>{w[n.state]}</span>, small(n.why)]],
@@ -136,7 +136,7 @@ function decisions(list: Decision[], { w, language }: Part) {
   return section('decisions', w.decisions,
     <ol>
       {list.slice(0, kShownMax).map((d) => (
-        <li key={d.id}>
+        <li>
           <time>{new Date(d.time_ms).toTimeString().slice(0, 8)}</time>
           {chip(d.verdict == 'send' ? d.place : d.verdict)}
           <span>{d.words[language]}</span>
@@ -182,7 +182,7 @@ export function page(w: Words, language: Language, switch_language: () => void) 
   return [
     <header>
       <span><b>Sluice</b> {s?.version}</span>
-      <button lang={language == 'en' ? 'zh' : 'en'} onClick={switch_language}>{w.other}</button>
+      <button lang={language == 'en' ? 'zh' : 'en'} onclick={switch_language}>{w.other}</button>
     </header>,
     <main class={what} data-over={s && is_over(s) ? 'yes' : 'no'}>
       <h1>{text}</h1>
