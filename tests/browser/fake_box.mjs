@@ -18,6 +18,31 @@ export const node = (name, place, more = {}) => ({
   tpot_ms_p50: 42.1, age_ms: 230, models: ['qwen-72b'], ...more,
 });
 
+const told = (value, source, more = {}) => ({ value, source, age_ms: 400, confidence: 'told', ...more });
+const absent = (why) => ({ value: null, source: why, age_ms: null, confidence: 'absent' });
+
+export const accelerator = (n, more = {}) => ({
+  id: `GPU-5e0b7c1d-0000-4a11-9d11-00000000000${n}`, name: 'NVIDIA H100 80GB HBM3', vendor: 'nvidia', trouble: '',
+  busy: told(0.97, 'nvmlDeviceGetUtilizationRates'),
+  memory_used_bytes: told(72 * 2 ** 30, 'nvmlDeviceGetMemoryInfo_v2'),
+  memory_total_bytes: told(80 * 2 ** 30, 'nvmlDeviceGetMemoryInfo_v2'),
+  power_w: told(598.412, 'nvmlDeviceGetPowerUsage'), temperature_c: told(61, 'nvmlDeviceGetTemperature'),
+  health: told(1, 'nvml: it answers', { confidence: 'derived' }), ...more,
+});
+
+export const lost = (n) => {
+  const why = 'the device has fallen off the bus (code 15)';
+  const none = absent(why);
+  return accelerator(n, {
+    trouble: why, busy: none, memory_used_bytes: none, memory_total_bytes: none, power_w: none, temperature_c: none,
+    health: told(0, 'nvml'),
+  });
+};
+
+export const source = (name, devices, more = {}) => ({
+  source: name, driver: 'nvml', state: 'answers', why: '', age_ms: 400, devices, more: 0, ...more,
+});
+
 // A whole status from the few figures that a scene is about.
 export function status({ local = 0, cloud = 0, line = 35, queue = 0, done = [0, 0], nodes, overflow = 'auto' } = {}) {
   return {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { FakeBox, node, status } from './fake_box.mjs';
+import { FakeBox, accelerator, lost, node, source, status } from './fake_box.mjs';
 
 const kDist = new URL('../../firmware/web/ui/dist/', import.meta.url);
 const kTotalBytesMax = 20480;
@@ -133,6 +133,35 @@ const tests = {
     await told.getByText('The local engine is full').waitFor();
   },
 
+  'accelerators are shown in plain units, what is not told as a dash, what is lost in words': async ({ box, open }) => {
+    box.set(calm());
+    const { page, complaints } = await open();
+    await sentence(page, 'served here');
+    assert.equal(await page.locator('#accelerators').count(), 0);
+    const derived = { value: 0.5, source: 'fdinfo of its users', age_ms: 900, confidence: 'derived' };
+    const absent = { value: null, source: 'not supported by this device', age_ms: null, confidence: 'absent' };
+    box.set({ ...calm(), accelerators: [
+      source('host nvml', [accelerator(1), lost(2), accelerator(3, { busy: derived, power_w: absent })], { more: 4 }),
+      source('rack-2', [], { driver: 'ascend', state: 'silent', why: 'connection refused', age_ms: null }),
+    ] });
+    const rows = page.locator('#accelerators tbody tr');
+    await rows.nth(3).waitFor();
+    const text = async (n) => (await rows.nth(n).locator('td').allTextContents()).join(' | ');
+    assert.equal(await text(0), 'NVIDIA H100 80GB HBM3host nvml · GPU-5e0b7c1d-0000-4a11-9d11-000000000001 | ' +
+      'Answers | 97 % | 72.0 / 80.0 GiB | 598 W | 61 °C | 400 ms ago');
+    assert.match(await text(1), /Not wellthe device has fallen off the bus.* \| – \| – \/ – \| – \| – \| 400 ms ago/);
+    assert.match(await text(2), /≈ 50 % \| 72\.0 \/ 80\.0 GiB \| – \| 61 °C/);
+    assert.equal(await rows.nth(2).locator('td').nth(4).locator('span').getAttribute('title'), absent.source);
+    assert.match(await text(3), /rack-2ascend \| Downconnection refused/);
+    assert.match(await page.locator('#accelerators').textContent(), /and 4 more/);
+    await page.getByRole('button').click();
+    await page.getByText('加速卡').first().waitFor();
+    assert.match(await text(1), /异常/);
+    assert.match(await text(3), /无响应/);
+    await no_barriers(page);
+    assert.deepEqual(complaints, []);
+  },
+
   'a lost box is shown plainly, and a found one too': async ({ box, open, port }) => {
     box.set(calm());
     const { page, shoot } = await open();
@@ -152,6 +181,10 @@ const tests = {
   'nothing is wider than 320 px, nothing bars anyone, light or dark': async ({ box, open }) => {
     const scene = burst();
     scene.nodes.push(node('cloud-with-a-rather-long-name-indeed', 'cloud', { ...failed, why: 'x'.repeat(80) }));
+    scene.accelerators = [
+      source('host nvml', [accelerator(1), lost(2)]),
+      source('rack-with-a-long-name-in-the-cellar', [], { state: 'unrecognised', why: 'x'.repeat(90), driver: '' }),
+    ];
     box.set(scene);
     box.decide('local');
     box.decide('cloud', { key: 'k'.repeat(60) });

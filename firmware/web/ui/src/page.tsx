@@ -2,7 +2,10 @@
 import { feed } from './feed';
 import { area, past } from './history';
 import { h, type Child } from './render';
-import { cloud_in_flight, is_down, is_over, story, type Decision, type Node, type Place, type Status } from './status';
+import {
+  age_of, cloud_in_flight, is_down, is_over, is_stale, story,
+  type Accelerator, type AcceleratorSource, type Decision, type Figure, type Node, type Place, type Status,
+} from './status';
 import { fill, type Language, type Words } from './words';
 
 const kLostS = 3;
@@ -105,10 +108,28 @@ const valve = ({ s, s: { valve, queue }, w }: Part) => section('valve', w.valve,
   </table>,
 );
 
+const small = (text: string) => text && <small>{text}</small>;
+
+type Column<Row> = [name: string, cell: (row: Row) => Child];
+
 // Rows and cells get their roles again: shown as cards on a narrow screen, some browsers forget them.
-function nodes({ s, w }: Part) {
-  const small = (text: string) => text && <small>{text}</small>;
-  const columns: [string, (n: Node) => Child][] = [
+const cards = <Row,>(id: string, title: string, columns: Column<Row>[], rows: Row[], after?: Child) =>
+  section(id, title,
+    <table class="cards">
+      <thead><tr>{columns.map(([name]) => <th scope="col">{name}</th>)}</tr></thead>
+      <tbody>
+        {rows.map((row) => (
+          <tr role="row">
+            {columns.map(([name, cell]) => <td role="cell" data-name={name}><div>{cell(row)}</div></td>)}
+          </tr>
+        ))}
+      </tbody>
+    </table>,
+    after,
+  );
+
+const nodes = ({ s, w }: Part) =>
+  cards<Node>('nodes', w.nodes, [
     [w.node, (n) => [<b>{n.name}</b>, small(n.engine)]],
     [w.place, (n) => <span class={n.place}>{w[n.place]}</span>],
     [w.state, (n) => [<span class={'dot ' + n.state}>{w[n.state]}</span>, small(n.why)]],
@@ -116,19 +137,43 @@ function nodes({ s, w }: Part) {
     [w.ttft, (n) => duration(n.ttft_ms_p50, w)],
     [w.tpot, (n) => duration(n.tpot_ms_p50, w)],
     [w.age, (n) => n.age_ms == null ? dash : fill(w.ago, { t: duration(n.age_ms, w) })],
-  ];
-  return section('nodes', w.nodes,
-    <table>
-      <thead><tr>{columns.map(([name]) => <th scope="col">{name}</th>)}</tr></thead>
-      <tbody>
-        {s.nodes.map((n) => (
-          <tr role="row">
-            {columns.map(([name, cell]) => <td role="cell" data-name={name}><div>{cell(n)}</div></td>)}
-          </tr>
-        ))}
-      </tbody>
-    </table>,
-  );
+  ], s.nodes);
+
+// A device, or a source that has told of none.
+interface Card {
+  from: AcceleratorSource;
+  a?: Accelerator;
+}
+
+function card_state({ from, a }: Card, w: Words) {
+  const [dot, word, why] =
+    from.state == 'waiting' ? ['unknown', w.unknown, '']
+    : from.state == 'silent' ? ['down', w.down, from.why]
+    : from.state != 'answers' ? ['down', w[from.state], from.why]
+    : a?.health.value == 0 ? ['down', w.unwell, a.trouble]
+    : a && is_stale(a) ? ['probing', w.stale, '']
+    : ['up', w.well, ''];
+  return [<span class={'dot ' + dot}>{word}</span>, small(why)];
+}
+
+function accelerators({ s, w }: Part) {
+  const sources = s.accelerators ?? [];
+  const rows = sources.flatMap((from): Card[] => from.devices.length ? from.devices.map((a) => ({ from, a })) : [{ from }]);
+  const told = (f: Figure | undefined, show: (n: number) => string) =>
+    f && <span title={f.source}>{f.value == null ? dash : (f.confidence == 'derived' ? '≈ ' : '') + show(f.value)}</span>;
+  const gib = (n: number) => (n / 2 ** 30).toFixed(1);
+  const more = sources.reduce((n, source) => n + source.more, 0);
+  return rows.length > 0 && cards<Card>('accelerators', w.accelerators, [
+    [w.device, ({ from, a }) => [<b>{a?.name || a?.id || from.source}</b>, small(a ? from.source + ' · ' + a.id : from.driver)]],
+    [w.state, (card) => card_state(card, w)],
+    [w.busy, ({ a }) => told(a?.busy, (n) => Math.round(n * 100) + ' %')],
+    [w.memory, ({ a }) => a && [
+      told(a.memory_used_bytes, gib), ' / ', told(a.memory_total_bytes, (n) => gib(n) + ' GiB'),
+    ]],
+    [w.power, ({ a }) => told(a?.power_w, (n) => Math.round(n) + ' W')],
+    [w.temperature, ({ a }) => told(a?.temperature_c, (n) => Math.round(n) + ' °C')],
+    [w.age, ({ a }) => a && (age_of(a) < Infinity ? fill(w.ago, { t: duration(age_of(a), w) }) : dash)],
+  ], rows, more > 0 && <p>{fill(w.more, { n: more })}</p>);
 }
 
 function decisions(list: Decision[], { w, language }: Part) {
@@ -188,7 +233,7 @@ export function page(w: Words, language: Language, switch_language: () => void) 
       <h1>{text}</h1>
       <p class="note">{note}</p>
       <p class="told" role="status">{telling}</p>
-      {s && [level(part), share(part), valve(part), nodes(part), decisions(feed.decisions, part)]}
+      {s && [level(part), share(part), valve(part), nodes(part), accelerators(part), decisions(feed.decisions, part)]}
     </main>,
   ];
 }

@@ -28,6 +28,39 @@ export interface Node {
   };
 }
 
+// One value of an accelerator; null: nobody tells it, and `source` says why.
+export interface Figure {
+  value: number | null;
+  source: string;
+  age_ms: number | null;
+  confidence: 'told' | 'derived' | 'learnt' | 'stale' | 'absent';
+}
+
+const kFigures = ['busy', 'memory_used_bytes', 'memory_total_bytes', 'power_w', 'temperature_c', 'health'] as const;
+
+export type Accelerator = { id: string; name: string; vendor: string; trouble: string } & Record<
+  (typeof kFigures)[number],
+  Figure
+>;
+
+export interface AcceleratorSource {
+  source: string;
+  driver: string;
+  state:
+    | 'waiting' | 'answers' | 'silent' | 'unrecognised' | 'no_device' | 'no_library' | 'library_too_old'
+    | 'driver_not_running' | 'not_supported' | 'not_allowed' | 'broken';
+  why: string;
+  age_ms: number | null;
+  devices: Accelerator[];
+  more: number; // devices that are not listed
+}
+
+// Of the newest of its figures; infinite if nobody tells one.
+export const age_of = (a: Accelerator) => Math.min(...kFigures.map((name) => a[name].age_ms ?? Infinity));
+
+export const is_stale = (a: Accelerator) =>
+  kFigures.every((name) => a[name].value == null || a[name].confidence == 'stale');
+
 export interface Status {
   version: string;
   time_ms: number;
@@ -45,6 +78,7 @@ export interface Status {
   };
   queue: { length: number; length_max: number };
   nodes: Node[];
+  accelerators?: AcceleratorSource[]; // what the box's own page tells; an older box none
 }
 
 export interface Decision {

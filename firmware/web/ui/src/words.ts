@@ -51,6 +51,24 @@ probing|Probing|探测中
 down|Down|无响应
 unknown|Unknown|未知
 disabled|Disabled|已停用
+accelerators|Accelerators|加速卡
+device|Device|设备
+busy|Busy|占用率
+memory|Memory|显存
+power|Power|功率
+temperature|Temperature|温度
+well|Answers|正常
+unwell|Not well|异常
+stale|No news|数据已过时
+unrecognised|Not recognised|无法识别
+no_device|No device|没有设备
+no_library|No library|缺少库
+library_too_old|Library too old|库版本过旧
+driver_not_running|Driver not running|驱动未运行
+not_supported|Not supported|不支持
+not_allowed|No permission|没有权限
+broken|Makes no sense|数据无效
+more|and $n more|另有 $n 个
 decisions|Last decisions|最近决策
 none|None yet.|暂无。
 hold|Held|等待
