@@ -93,7 +93,7 @@ def headers_alone(tree):
                    "include in the header what it names")
 
 
-def tidy(tree):
+def tidy(tree, folders=("firmware/", "drivers/", "tests/")):
     database = tree.root / "build" / "debug" / "compile_commands.json"
     if not shutil.which(TIDY):
         return [Violation("scripts/packages.txt", 1, "clang-tidy", f"{TIDY} is missing",
@@ -105,7 +105,8 @@ def tidy(tree):
         return [Violation("CMakePresets.json", 1, "clang-tidy", "no build/debug/compile_commands.json",
                           "run scripts/build debug")]
     passed = Passed(tree, tree.text(".clang-tidy"))
-    paths = passed.missing("clang-tidy", [p for p in tree.cpp if p.endswith(".cpp")])
+    paths = passed.missing("clang-tidy", [p for p in tree.cpp
+                                          if p.endswith(".cpp") and p.startswith(folders)])
     paths.sort(key=lambda p: -len(tree.text(p)))
     print(f"check: {len(paths)} files for {TIDY}", flush=True)
     return run_all(passed, "clang-tidy", paths,
@@ -113,4 +114,9 @@ def tidy(tree):
                    "mend it, or NOLINT(check) with the reason beside it")
 
 
+def tidy_product(tree):
+    return tidy(tree, ("firmware/", "drivers/"))
+
+
 RULES = [headers_alone, tidy]
+PRODUCT_RULES = [headers_alone, tidy_product]
