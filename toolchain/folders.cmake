@@ -33,7 +33,7 @@ endfunction()
 # behind the declaration that the target's own header makes (firmware/base/embedded.h).
 function(sluice_embed target folder namespace function)
   set(out ${CMAKE_BINARY_DIR}/embedded/${function}.cpp)
-  file(GLOB files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${folder}/*)
+  file(GLOB files LIST_DIRECTORIES false CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${folder}/*)
   list(FILTER files EXCLUDE REGEX "README.md$")
   add_custom_command(
     OUTPUT ${out}

@@ -11,6 +11,7 @@
 #include "firmware/box/box_parts.h"
 #include "firmware/box/configure.h"
 #include "firmware/box/credentials.h"
+#include "firmware/box/driver_book.h"
 
 namespace sluice::box {
 
@@ -54,11 +55,11 @@ Result<void> Box::start() {
   bound_descriptors();
   if (Result<void> ok = take_state_folder(); !ok) return ok;
   if (Result<void> ok = open_stores(); !ok) return ok;
-  Result<std::map<std::string, sense::EngineFacts>> engines = embedded_engine_facts();
-  if (!engines) return engines.error();
+  Result<sense::DriverCatalog> drivers = built_in_drivers();
+  if (!drivers) return drivers.error();
   nodes_ = std::make_unique<NodeBook>(NodeBookPorts{loop_, plain_http_, files_, timers_, clock_,
                                                     *probe_random_, senses_, room_, log_},
-                                      std::move(*engines));
+                                      std::move(*drivers));
   const Result<std::string> token = read_admin_token();
   if (!token) return token.error();
   serving_ = std::make_unique<Serving>(*this, *token);

@@ -11,6 +11,7 @@
 #include "drivers/os/service_manager.h"
 #include "firmware/box/box.h"
 #include "firmware/box/credentials.h"
+#include "firmware/box/driver_book.h"
 #include "firmware/box/handover.h"
 #include "firmware/box/tls_identity.h"
 #include "firmware/settings/exposure.h"
@@ -78,9 +79,9 @@ Result<void> check_tls(const settings::Settings& settings, ports::Files& files) 
 
 int check_config(const Options& options, const LoadedSettings& loaded) {
   const settings::Settings& settings = loaded.effective.settings;
-  const Result<std::map<std::string, sense::EngineFacts>> engines = embedded_engine_facts();
-  if (!engines) return complain(engines.error());
   drivers::OsFiles files;
+  const Result<sense::DriverCatalog> known = built_in_drivers();
+  if (!known) return complain(known.error());
   for (const settings::NodeSettings& node : settings.live.nodes) {
     upstream::NodeTarget target;
     if (Result<void> read = read_credential(node, files, target); !read) {
@@ -88,7 +89,7 @@ int check_config(const Options& options, const LoadedSettings& loaded) {
           {ErrorKind::refused, "settings",
            fmt::format("{}: node \"{}\": {}", options.config, node.name, read.error().text)});
     }
-    if (engines->contains(node.engine)) continue;
+    if (known->engine(node.engine) != nullptr) continue;
     return complain({ErrorKind::refused, "settings",
                      fmt::format("{}: node \"{}\": there is no engine description \"{}\"",
                                  options.config, node.name, node.engine)});

@@ -235,7 +235,7 @@ settings::NodeSettings leased_node_settings(const capacity::LeasedNode& node) {
 }
 
 Result<upstream::EndpointSet> endpoints_of(const settings::NodeSettings& node,
-                                           const sense::EngineFacts& facts) {
+                                           const sense::DriverFacts& facts) {
   std::vector<std::string> words = facts.endpoints;
   if (!node.endpoints.empty()) words.clear();
   for (const settings::NodeEndpoint endpoint : node.endpoints) {

@@ -8,7 +8,7 @@
 #include "firmware/proxy/http_server.h"
 #include "firmware/proxy/proxy_world.h"
 #include "firmware/proxy/shadow.h"
-#include "firmware/sense/engine_facts.h"
+#include "firmware/sense/driver_facts.h"
 #include "firmware/sense/node_state.h"
 #include "firmware/sense/probe.h"
 #include "firmware/settings/settings.h"
@@ -33,7 +33,7 @@ sense::NodeProfile node_profile(const settings::NodeSettings& node,
 settings::NodeSettings leased_node_settings(const capacity::LeasedNode& node);
 // Errors: refused, if the engine's description names an endpoint that is not known.
 Result<upstream::EndpointSet> endpoints_of(const settings::NodeSettings& node,
-                                           const sense::EngineFacts& facts);
+                                           const sense::DriverFacts& facts);
 govern::NodePolicy node_policy(const settings::NodeSettings& node);
 
 }  // namespace sluice::box

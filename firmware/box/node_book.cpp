@@ -2,47 +2,26 @@
 
 #include <fmt/format.h>
 
-#include "firmware/base/embedded.h"
 #include "firmware/box/configure.h"
 #include "firmware/box/credentials.h"
-#include "firmware/ports/config.h"
-
-namespace sluice::drivers {
-std::vector<EmbeddedFile> embedded_engines();  // made by the build from drivers/engines
-}
 
 namespace sluice::box {
 
-Result<std::map<std::string, sense::EngineFacts>> embedded_engine_facts() {
-  std::map<std::string, sense::EngineFacts> engines;
-  for (const EmbeddedFile& file : drivers::embedded_engines()) {
-    const Result<ports::ConfigNode> tree = ports::parse_config(file.bytes, file.name);
-    if (!tree) return tree.error();
-    Result<sense::EngineFacts> facts = sense::read_engine_facts(*tree, file.name);
-    if (!facts) return facts.error();
-    const std::string name = facts->name;
-    engines.emplace(name, std::move(*facts));
-  }
-  return engines;
-}
-
-NodeBook::NodeBook(NodeBookPorts ports, std::map<std::string, sense::EngineFacts> engines)
-    : ports_(ports), engines_(std::move(engines)) {}
+NodeBook::NodeBook(NodeBookPorts ports, sense::DriverCatalog drivers)
+    : ports_(ports), drivers_(std::move(drivers)) {}
 
 NodeBook::~NodeBook() = default;
 
 Result<NodeBook::Plan> NodeBook::plan_node(const settings::NodeSettings& node) {
   Plan plan;
   plan.node = &node;
-  const auto facts = engines_.find(node.engine);
-  if (facts == engines_.end()) {
-    std::string known;
-    for (const auto& [name, ignored] : engines_) known += (known.empty() ? "" : ", ") + name;
+  const sense::DriverFacts* facts = drivers_.engine(node.engine);
+  if (facts == nullptr) {
     return Error{ErrorKind::refused, "settings",
                  fmt::format("node \"{}\": there is no engine description \"{}\"; write one of {}",
-                             node.name, node.engine, known)};
+                             node.name, node.engine, drivers_.engine_names())};
   }
-  plan.facts = facts->second;
+  plan.facts = *facts;
   Result<upstream::EndpointSet> speaks = endpoints_of(node, plan.facts);
   if (!speaks) return speaks.error();
   plan.speaks = *speaks;

@@ -14,7 +14,7 @@
 #include "firmware/capacity/leases.h"
 #include "firmware/ports/files.h"
 #include "firmware/proxy/proxy_world.h"
-#include "firmware/sense/engine_facts.h"
+#include "firmware/sense/driver_catalog.h"
 #include "firmware/sense/senses.h"
 #include "firmware/settings/settings.h"
 
@@ -32,12 +32,9 @@ struct NodeBookPorts {
   Log& log;
 };
 
-// Those carried inside the program (drivers/engines). Errors: broken, with file and line.
-Result<std::map<std::string, sense::EngineFacts>> embedded_engine_facts();
-
 class NodeBook {
  public:
-  NodeBook(NodeBookPorts ports, std::map<std::string, sense::EngineFacts> engines);
+  NodeBook(NodeBookPorts ports, sense::DriverCatalog drivers);
   ~NodeBook();
 
   // Everything that could fail is tried first: on an error nothing has changed.
@@ -55,7 +52,7 @@ class NodeBook {
     const settings::NodeSettings* node;
     upstream::NodeTarget target;
     upstream::EndpointSet speaks;
-    sense::EngineFacts facts;
+    sense::DriverFacts facts;
     std::string trouble;  // its credential cannot be read
   };
   Result<Plan> plan_node(const settings::NodeSettings& node);
@@ -64,7 +61,7 @@ class NodeBook {
   void observe(const Plan& plan, const settings::Settings& settings, NodeWatch& watch);
 
   NodeBookPorts ports_;
-  std::map<std::string, sense::EngineFacts> engines_;
+  sense::DriverCatalog drivers_;
   std::map<std::string, std::unique_ptr<drivers::CurlClient>> tls_clients_;  // by CA file
   std::map<std::string, std::unique_ptr<NodeWatch>> watches_;                // by node
   std::map<std::string, capacity::LeasedNode> leased_;                       // by node

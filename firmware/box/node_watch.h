@@ -17,7 +17,7 @@ class NodeWatch : public sense::ProbeSink {
             const ports::Clock& clock, Log& log);
 
   // Begins, or begins anew with other facts, places or times.
-  void watch(sense::ProbePorts ports, sense::EngineFacts facts, ports::HttpOrigin origin,
+  void watch(sense::ProbePorts ports, sense::DriverFacts facts, ports::HttpOrigin origin,
              ports::HttpFields credentials, sense::ProbeTimes times);
   void stop();
   void note_use();

@@ -11,9 +11,8 @@
 
 namespace sluice::sense {
 
-inline constexpr size_t kAcceleratorsMax = 1024;  // on one page; more are left out
-
-// In page order. `at`: when the page came. A series without an identity is left out.
+// In page order, at most kAcceleratorsMax (series_groups.h). `at`: when the page came. A series
+// without an identity is left out.
 std::vector<AcceleratorLoad> read_accelerators(const Exposition& page, const DriverFacts& facts,
                                                Instant at);
 

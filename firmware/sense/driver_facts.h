@@ -120,6 +120,7 @@ struct DocumentSource {
   std::string name;  // in this file
   std::string path;
   bool at_scrape_pace = false;  // else at the pace of health probes
+  bool without_page = false;    // asked only while no metrics page is answered
   std::vector<int> statuses;    // read besides 2xx, e.g. 503 while loading
 };
 
@@ -138,7 +139,7 @@ struct DocumentCondition {
 
 // A page is this driver's if all of this holds. A document proves it by itself.
 struct FingerprintFacts {
-  std::vector<std::string> all_of;  // names of series, or the base name of a histogram
+  std::vector<std::string> all_of;  // names of series
   std::vector<std::string> any_of;
   std::vector<std::string> none_of;
   std::vector<LabelCondition> labels;
@@ -150,7 +151,6 @@ struct FingerprintFacts {
 struct ScrapeFacts {
   std::vector<std::string> pages;  // paths of the metrics page: the first that answers
   int metrics_port = 0;            // zero: the port of the API
-  bool tls = false;                // the metrics page is https
   bool blocks_while_busy = false;  // a late page means busy
   Duration idle_gap;               // between looks while nothing runs: they keep it awake
   Duration gap_min;                // a look more often than this tells nothing new, or costs

@@ -1,153 +1,61 @@
 #include "firmware/sense/engine_reading.h"
 
 #include <algorithm>
-#include <cmath>
-
-#include "firmware/base/text.h"
 
 namespace sluice::sense {
 
 namespace {
 
-// Engines write NaN, -1 or the largest 64-bit integer for "unknown"; none of our quantities is
-// negative or near 2^63.
-constexpr double kUnknownFrom = 9.2e18;
-bool is_told(double value) { return value >= 0 && value < kUnknownFrom; }
+using ScalarOf = std::optional<double> EngineReading::*;
+using HistogramOf = std::optional<Histogram> EngineReading::*;
 
-bool matches(const Exposition& page, const Sample& sample, const std::vector<LabelMatch>& wanted) {
-  return std::all_of(wanted.begin(), wanted.end(), [&](const LabelMatch& match) {
-    const Label* label = page.label(sample, match.name);
-    return label != nullptr && unescape_label(label->escaped) == match.value;
-  });
-}
-
-std::optional<double> read_scalar(const Exposition& page, const MetricSource& source) {
-  double sum = 0;
-  double max = 0;
-  int count = 0;
-  for (const Sample& sample : page.samples) {
-    if (sample.name != source.metric || !is_told(sample.value)) continue;
-    if (!matches(page, sample, source.labels)) continue;
-    sum += sample.value;
-    max = std::max(max, sample.value);
-    ++count;
-  }
-  if (count == 0) return std::nullopt;
-  const double value = source.aggregate == Aggregate::max   ? max
-                       : source.aggregate == Aggregate::avg ? sum / count
-                                                            : sum;
-  return value * source.scale;
-}
-
-// The buckets of all series as they stand on the page, each with its bound.
-struct HistogramParts {
-  double sum = 0;
-  double count = 0;
-  int sum_series = 0;
-  int count_series = 0;
-  double infinite = 0;  // of the buckets without bound
-  int infinite_series = 0;
-  std::vector<std::pair<double, double>> buckets;
+constexpr std::pair<EngineField, ScalarOf> kScalars[] = {
+    {EngineField::running, &EngineReading::running},
+    {EngineField::waiting, &EngineReading::waiting},
+    {EngineField::limit, &EngineReading::limit},
+    {EngineField::kv_usage, &EngineReading::kv_usage},
+    {EngineField::prompt_tokens, &EngineReading::prompt_tokens},
+    {EngineField::generation_tokens, &EngineReading::generation_tokens},
+    {EngineField::preemptions, &EngineReading::preemptions},
+    {EngineField::prefix_queries, &EngineReading::prefix_queries},
+    {EngineField::prefix_hits, &EngineReading::prefix_hits},
+    {EngineField::in_flight, &EngineReading::in_flight},
+};
+constexpr std::pair<EngineField, HistogramOf> kHistograms[] = {
+    {EngineField::ttft, &EngineReading::ttft},
+    {EngineField::tpot, &EngineReading::tpot},
+    {EngineField::queue_time, &EngineReading::queue_time},
 };
 
-HistogramParts collect(const Exposition& page, const MetricSource& source) {
-  const std::string bucket_name = source.metric + "_bucket";
-  const std::string sum_name = source.metric + "_sum";
-  const std::string count_name = source.metric + "_count";
-  HistogramParts parts;
-  for (const Sample& sample : page.samples) {
-    const bool is_bucket = sample.name == bucket_name;
-    const bool is_count = sample.name == count_name;
-    if (!is_bucket && !is_count && sample.name != sum_name) continue;
-    if (!is_told(sample.value) || !matches(page, sample, source.labels)) continue;
-    if (!is_bucket) {
-      (is_count ? parts.count : parts.sum) += sample.value;
-      ++(is_count ? parts.count_series : parts.sum_series);
-      continue;
-    }
-    const Label* le = page.label(sample, "le");
-    const std::optional<double> bound = le == nullptr ? std::nullopt : to_number(le->escaped);
-    if (!bound || std::isnan(*bound)) continue;
-    if (std::isinf(*bound)) {
-      parts.infinite += sample.value;
-      ++parts.infinite_series;
-    } else {
-      parts.buckets.emplace_back(*bound * source.scale, sample.value);
-    }
+void take(const FieldReport& report, EngineReading& reading) {
+  for (const auto& [field, member] : kScalars) {
+    if (report.field == to_text(field)) reading.*member = report.value;
   }
-  parts.sum *= source.scale;
-  return parts;
-}
-
-// Sums over series. A bound that not every series has is left out: below it a sum would lie.
-std::vector<std::pair<double, double>> merge(std::vector<std::pair<double, double>> parts,
-                                             int series) {
-  std::sort(parts.begin(), parts.end());
-  std::vector<std::pair<double, double>> merged;
-  for (size_t i = 0; i < parts.size();) {
-    size_t end = i;
-    double cumulative = 0;
-    for (; end < parts.size() && parts[end].first == parts[i].first; ++end) {
-      cumulative += parts[end].second;
-    }
-    if (end - i == static_cast<size_t>(series)) merged.emplace_back(parts[i].first, cumulative);
-    i = end;
+  for (const auto& [field, member] : kHistograms) {
+    if (report.field == to_text(field)) reading.*member = report.histogram;
   }
-  return merged;
-}
-
-std::optional<Histogram> read_histogram(const Exposition& page, const MetricSource& source) {
-  HistogramParts parts = collect(page, source);
-  const int series = std::max(parts.count_series, parts.infinite_series);
-  if (series == 0 || parts.sum_series != series) return std::nullopt;
-  Histogram histogram;
-  histogram.sum = parts.sum;
-  histogram.count = parts.count_series >= parts.infinite_series ? parts.count : parts.infinite;
-  histogram.buckets = merge(std::move(parts.buckets), series);
-  double below = 0;
-  for (const auto& [bound, cumulative] : histogram.buckets) {
-    if (cumulative < below || cumulative > histogram.count) return std::nullopt;  // not cumulative
-    below = cumulative;
-  }
-  return histogram;
-}
-
-// The first source that the page has.
-template <class Value, class Read>
-std::optional<Value> read_first(const Exposition& page, const EngineFacts& facts, EngineField field,
-                                std::vector<std::string>& missing, Read read) {
-  const std::vector<MetricSource>& sources = facts.sources(field);
-  for (const MetricSource& source : sources) {
-    if (std::optional<Value> value = read(page, source)) return value;
-  }
-  if (!sources.empty()) missing.emplace_back(to_text(field));
-  return std::nullopt;
+  const bool is_yes = report.value && *report.value >= 0.5;
+  if (report.field == to_text(EngineField::asleep)) reading.asleep = is_yes;
+  if (report.field == to_text(EngineField::loading)) reading.loading = is_yes;
 }
 
 }  // namespace
 
-EngineReading read_engine(const Exposition& page, const EngineFacts& facts) {
+EngineReading read_engine(const Answers& answers, const DriverFacts& facts) {
   EngineReading reading;
-  const auto scalar = [&](EngineField field) {
-    return read_first<double>(page, facts, field, reading.missing, read_scalar);
-  };
-  const auto histogram = [&](EngineField field) {
-    return read_first<Histogram>(page, facts, field, reading.missing, read_histogram);
-  };
-  reading.running = scalar(EngineField::running);
-  reading.waiting = scalar(EngineField::waiting);
-  reading.limit = scalar(EngineField::limit);
-  reading.kv_usage = scalar(EngineField::kv_usage);
-  reading.prompt_tokens = scalar(EngineField::prompt_tokens);
-  reading.generation_tokens = scalar(EngineField::generation_tokens);
-  reading.generation_seconds = scalar(EngineField::generation_seconds);
-  reading.preemptions = scalar(EngineField::preemptions);
-  reading.asleep = scalar(EngineField::awake) == 0.0;
-  reading.ttft = histogram(EngineField::ttft);
-  reading.tpot = histogram(EngineField::tpot);
-  reading.queue_time = histogram(EngineField::queue_time);
-  reading.bad_lines = page.bad_lines;
+  reading.fields = report_engine(answers, facts);
+  for (const FieldReport& report : reading.fields) {
+    take(report, reading);
+    if (!report.is_present) reading.missing.emplace_back(report.field);
+  }
+  if (answers.page != nullptr) reading.bad_lines = answers.page->bad_lines;
   return reading;
+}
+
+EngineReading read_engine(const Exposition& page, const DriverFacts& facts) {
+  Answers answers;
+  answers.page = &page;
+  return read_engine(answers, facts);
 }
 
 HistogramDelta delta(const Histogram& before, const Histogram& after) {

@@ -1,4 +1,5 @@
-// One look at an engine, in our words. Pure: a page and the engine's facts in, numbers out.
+// One look at an engine, in our words. Pure: a page, documents and the driver's facts in, numbers
+// out.
 #pragma once
 
 #include <optional>
@@ -7,18 +8,11 @@
 #include <vector>
 
 #include "firmware/base/time.h"
-#include "firmware/sense/engine_facts.h"
+#include "firmware/sense/driver_facts.h"
 #include "firmware/sense/exposition.h"
+#include "firmware/sense/field_report.h"
 
 namespace sluice::sense {
-
-// Cumulative since the engine's start, summed over all its series.
-struct Histogram {
-  double sum = 0;
-  double count = 0;                                // all observations, the bucket +Inf
-  std::vector<std::pair<double, double>> buckets;  // finite bound, observations <= it; rising
-  bool operator==(const Histogram&) const = default;
-};
 
 // Nothing: the page does not tell it (or told a value that means "unknown").
 struct EngineReading {
@@ -28,18 +22,23 @@ struct EngineReading {
   std::optional<double> kv_usage;  // 0..1, of the fullest engine
   std::optional<double> prompt_tokens;
   std::optional<double> generation_tokens;
-  std::optional<double> generation_seconds;
   std::optional<double> preemptions;
-  std::optional<Histogram> ttft;  // seconds
+  std::optional<double> prefix_queries;  // tokens, counters
+  std::optional<double> prefix_hits;
+  std::optional<double> in_flight;  // running and waiting together, where it tells no more
+  std::optional<Histogram> ttft;    // seconds
   std::optional<Histogram> tpot;
   std::optional<Histogram> queue_time;
   bool asleep = false;
-  std::vector<std::string> missing;  // fields that the facts name and the page does not give
+  bool loading = false;
+  std::vector<std::string> missing;  // fields that the facts map and that nothing told
   int bad_lines = 0;
   Duration took;  // from the question to the answer: somewhere in between the page was made
+  std::vector<FieldReport> fields;  // of all that the facts map, with the names that told them
 };
 
-EngineReading read_engine(const Exposition& page, const EngineFacts& facts);
+EngineReading read_engine(const Answers& answers, const DriverFacts& facts);
+EngineReading read_engine(const Exposition& page, const DriverFacts& facts);  // no documents
 
 // What happened between two looks.
 struct HistogramDelta {

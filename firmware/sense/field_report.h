@@ -2,12 +2,14 @@
 // told it: what the valve reads, what `sluiced probe` shows, what the self-test compares. Pure.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "firmware/base/time.h"
 #include "firmware/ports/json.h"
 #include "firmware/sense/driver_facts.h"
 #include "firmware/sense/exposition.h"
@@ -26,6 +28,7 @@ struct Histogram {
 struct DocumentAnswer {
   std::string_view path;
   const ports::JsonValue* json = nullptr;
+  std::optional<Instant> at = {};  // when it came; nothing: with the page
 };
 
 // Lifetime: what is pointed to outlives the call that reads it.
@@ -33,7 +36,7 @@ struct Answers {
   const Exposition* page = nullptr;  // null: none came
   std::vector<DocumentAnswer> documents;
 
-  const ports::JsonValue* document(std::string_view path) const;  // null: none came
+  const DocumentAnswer* document(std::string_view path) const;  // null: none came
 };
 
 struct FieldReport {
@@ -44,13 +47,21 @@ struct FieldReport {
   Confidence confidence = Confidence::absent;
   std::string source;                // the metric or "/path member" that told it
   std::optional<int64_t> stamp_ms;   // its own timestamp, if it carries one
+  std::optional<Instant> at;         // when its document came; nothing: with the page
   std::vector<std::string> missing;  // names looked for before it was found; all if it was not
 };
 
 // A field that the facts do not map has no report.
 std::vector<FieldReport> report_engine(const Answers& answers, const DriverFacts& facts);
 
-// Of each field whether any device tells it, with the value of the first that does.
+// Of each field that the facts map whether any device tells it, with the value of the first that
+// does.
 std::vector<FieldReport> report_accelerators(const Exposition& page, const DriverFacts& facts);
+
+// `at`: when the page came. What is absent says in its source why.
+Figure figure_of(const FieldReport& report, Instant at);
+
+// For people: the metric with the labels that choose it, "a / b", "/path member".
+std::string name_of(const ValueSource& source, const DriverFacts& facts, std::string_view prefix);
 
 }  // namespace sluice::sense

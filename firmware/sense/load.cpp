@@ -18,4 +18,9 @@ const char* to_text(Confidence confidence) {
   return "absent";
 }
 
+void mark_stale(Figure& figure, Duration stale_after, Instant now) {
+  if (!figure.value || stale_after.is_zero() || now - figure.at <= stale_after) return;
+  figure.confidence = Confidence::stale;
+}
+
 }  // namespace sluice::sense

@@ -31,6 +31,9 @@ struct Figure {
   bool operator==(const Figure&) const = default;
 };
 
+// A value older than `stale_after` is called stale; zero: never.
+void mark_stale(Figure& figure, Duration stale_after, Instant now);
+
 // One accelerator, or one partition of it that can be used by itself.
 struct AcceleratorLoad {
   std::string id;      // stays the same over restarts: UUID, serial number or PCI address

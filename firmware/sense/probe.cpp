@@ -34,19 +34,24 @@ bool says_no_such_page(int status) {
 
 }  // namespace
 
-NodeProbe::NodeProbe(ProbePorts ports, EngineFacts facts, ports::HttpOrigin origin,
+NodeProbe::NodeProbe(ProbePorts ports, DriverFacts facts, ports::HttpOrigin origin,
                      ports::HttpFields credentials, ProbeTimes times, ProbeSink& sink)
     : ports_(ports),
       facts_(std::move(facts)),
+      shelf_(facts_),
       origin_(std::move(origin)),
       credentials_(std::move(credentials)),
       times_(sane(times)),
       sink_(sink),
       timer_(ports_.timers.make([this] { on_due(); })) {
-  schedule(Question::health).path = facts_.health_path.value_or("");
-  schedule(Question::models).path = facts_.models_path.value_or("");
-  schedule(Question::slots).path = facts_.slots ? facts_.slots->path : "";
-  schedule(Question::metrics).path = facts_.metrics_path.value_or("");
+  schedules_.push_back({Question::health, facts_.health_path.value_or(""), 0, {}});
+  schedules_.push_back({Question::models, facts_.models_path.value_or(""), 0, {}});
+  for (size_t i = 0; i < facts_.documents.size(); ++i) {
+    const std::string& path = facts_.documents[i].path;
+    if (path != facts_.health_path) schedules_.push_back({Question::document, path, i, {}});
+  }
+  const std::vector<std::string>& pages = facts_.scrape.pages;
+  schedules_.push_back({Question::metrics, pages.empty() ? "" : pages.front(), 0, {}});
   liveness_ = facts_.health_path   ? Question::health
               : facts_.models_path ? Question::models
                                    : Question::metrics;
@@ -54,7 +59,9 @@ NodeProbe::NodeProbe(ProbePorts ports, EngineFacts facts, ports::HttpOrigin orig
 
 void NodeProbe::start() {
   ENSURE(state_ == State::stopped);
-  alive_ = down_ = late_ = asleep_ = idle_ = false;
+  alive_ = down_ = late_ = asleep_ = idle_ = loading_ = false;
+  pageless_ = facts_.scrape.pages.empty();
+  shelf_.forget_all();
   failures_ = metrics_failures_ = 0;
   for (Schedule& entry : schedules_) entry.due = ports_.clock.now();
   move_to(State::waiting);
@@ -71,8 +78,9 @@ void NodeProbe::stop() {
 void NodeProbe::note_use() {
   if (!idle_ && !asleep_) return;
   idle_ = asleep_ = false;
-  Schedule& metrics = schedule(Question::metrics);
-  metrics.due = std::min(metrics.due, ports_.clock.now() + times_.scrape);
+  for (Schedule& entry : schedules_) {
+    if (is_quick(entry)) entry.due = std::min(entry.due, ports_.clock.now() + times_.scrape);
+  }
   if (state_ == State::waiting) arm();
 }
 
@@ -85,50 +93,65 @@ void NodeProbe::move_to(State next) {
   state_ = next;
 }
 
-bool NodeProbe::may_ask(Question question) const {
-  if (schedule(question).path.empty()) return false;
-  if (down_) return question == liveness_;
-  return question != Question::metrics || !asleep_;
+bool NodeProbe::may_ask(const Schedule& entry) const {
+  if (entry.path.empty()) return false;
+  if (down_) return entry.question == liveness_;
+  if (entry.question == Question::document) {
+    return pageless_ || !facts_.documents[entry.document].without_page;
+  }
+  return entry.question != Question::metrics || !asleep_;
 }
 
-// The earliest; of several at once, the first of the enumeration.
-std::optional<NodeProbe::Question> NodeProbe::next_question() const {
-  std::optional<Question> next;
-  for (const Question question :
-       {Question::health, Question::models, Question::slots, Question::metrics}) {
-    if (!may_ask(question)) continue;
-    if (!next || schedule(question).due < schedule(*next).due) next = question;
+bool NodeProbe::is_quick(const Schedule& entry) const {
+  return entry.question == Question::metrics ||
+         (entry.question == Question::document && facts_.documents[entry.document].at_scrape_pace);
+}
+
+NodeProbe::Schedule& NodeProbe::schedule(Question question) {
+  const auto found =
+      std::find_if(schedules_.begin(), schedules_.end(),
+                   [question](const Schedule& entry) { return entry.question == question; });
+  ENSURE(found != schedules_.end());
+  return *found;
+}
+
+// The earliest; of several at once, the first.
+NodeProbe::Schedule* NodeProbe::next_due() {
+  Schedule* next = nullptr;
+  for (Schedule& entry : schedules_) {
+    if (!may_ask(entry)) continue;
+    if (next == nullptr || entry.due < next->due) next = &entry;
   }
   return next;
 }
 
 void NodeProbe::arm() {
   ENSURE(state_ == State::waiting);
-  const std::optional<Question> next = next_question();
-  if (!next) return;
-  timer_->start(std::max(Duration(), schedule(*next).due - ports_.clock.now()));
+  const Schedule* next = next_due();
+  if (next == nullptr) return;
+  timer_->start(std::max(Duration(), next->due - ports_.clock.now()));
 }
 
 void NodeProbe::on_due() {
-  const std::optional<Question> next = next_question();
-  ENSURE(next.has_value());
-  current_ = *next;
+  const Schedule* next = next_due();
+  ENSURE(next != nullptr);
+  current_ = static_cast<size_t>(next - schedules_.data());
   asked_at_ = ports_.clock.now();
   answer_ = {};
   move_to(State::asking);
-  call_ = ports_.http.call(spec_for(current_), *this);
+  call_ = ports_.http.call(spec_for(*next), *this);
 }
 
-ports::HttpCallSpec NodeProbe::spec_for(Question question) const {
-  const bool is_metrics = question == Question::metrics;
+ports::HttpCallSpec NodeProbe::spec_for(const Schedule& entry) const {
+  const bool is_metrics = entry.question == Question::metrics;
   ports::HttpCallSpec spec;
   spec.origin = origin_;
   spec.method = "GET";
-  spec.target = ports::path_at(origin_, schedule(question).path);
+  spec.target = ports::path_at(origin_, entry.path);
   spec.fields = credentials_;
   spec.fields.set("Accept", is_metrics ? "text/plain;version=0.0.4" : "application/json, */*");
   const Duration most =
-      is_metrics ? times_.scrape_timeout : std::min(times_.probe, kProbeTimeoutMax);
+      is_quick(entry) ? times_.scrape_timeout : std::min(times_.probe, kProbeTimeoutMax);
   spec.timeouts = {.connect = most, .first_byte = most, .idle = most, .total = most};
   spec.body_max = is_metrics ? kExpositionBytesMax : kProbeBodyMax;
   return spec;
@@ -141,7 +164,8 @@ void NodeProbe::on_head(const ports::HttpResponseHead& head) {
 }
 
 void NodeProbe::on_body(std::string_view bytes) {
-  const Bytes most = current_ == Question::metrics ? kExpositionBytesMax : kProbeBodyMax;
+  const bool is_metrics = schedules_[current_].question == Question::metrics;
+  const Bytes most = is_metrics ? kExpositionBytesMax : kProbeBodyMax;
   if (answer_.body.size() + bytes.size() > static_cast<size_t>(most.count)) {
     answer_.failure = "the answer is larger than is read";
     conclude();
@@ -162,15 +186,16 @@ void NodeProbe::conclude() {
   call_.reset();
   move_to(State::waiting);
   const Answer answer = std::exchange(answer_, {});
-  switch (current_) {
+  Schedule& entry = schedules_[current_];
+  switch (entry.question) {
     case Question::health:
       take_health(answer);
       break;
     case Question::models:
       take_models(answer);
       break;
-    case Question::slots:
-      take_slots(answer);
+    case Question::document:
+      take_document(entry, answer);
       break;
     case Question::metrics:
       take_metrics(answer);
@@ -185,11 +210,22 @@ std::string NodeProbe::Answer::why() const {
   return fmt::format("HTTP {} {}", status, ports::reason_phrase(status));
 }
 
-void NodeProbe::take_health(const Answer& answer) { take_liveness(answer.is_ok(), answer.why()); }
+void NodeProbe::take_health(const Answer& answer) {
+  loading_ = false;
+  for (size_t i = 0; i < facts_.documents.size(); ++i) {
+    if (facts_.documents[i].path != facts_.health_path) continue;
+    put_document(i, answer);
+    const EngineReading told = read_documents();
+    loading_ = told.loading;
+    if (loading_) sink_.on_documents(told);
+    if (state_ == State::stopped) return;
+  }
+  take_liveness(answer.is_ok(), loading_ ? "its model is being loaded" : answer.why());
+}
 
 // A server without this page is alive all the same; so is one that says "too many requests".
 void NodeProbe::take_models(const Answer& answer) {
-  ask_after(Question::models, times_.probe);
+  ask_after(schedule(Question::models), times_.probe);
   if (liveness_ == Question::models) {
     const int status = answer.failure.empty() ? answer.status : 0;
     const bool without_list = status == 404 || status == 405 || status == 501;
@@ -202,20 +238,46 @@ void NodeProbe::take_models(const Answer& answer) {
   if (list) sink_.on_models(std::move(list->names), list->max_model_len);
 }
 
-void NodeProbe::take_slots(const Answer& answer) {
-  ask_after(Question::slots, times_.probe);
-  if (!answer.is_ok()) {
-    if (answer.failure.empty()) asleep_ = false;  // it no longer tells
-    return;
+void NodeProbe::take_document(Schedule& entry, const Answer& answer) {
+  ask_after(entry, document_gap(entry.document));
+  if (answer.failure.empty() && says_no_such_page(answer.status)) {
+    ask_after(entry, kAbsentDocumentGap);
   }
-  const Result<SlotsAnswer> told = read_slots_answer(answer.body, *facts_.slots);
-  if (!told) return;
-  asleep_ = told->asleep;
-  if (told->slots) sink_.on_slots(*told->slots);
-  if (state_ == State::stopped || !asleep_) return;
-  EngineReading reading;
-  reading.asleep = true;
-  sink_.on_reading(reading);
+  if (put_document(entry.document, answer)) tell_documents();
+}
+
+// Of an answer that did not come the last one stands, with its age.
+bool NodeProbe::put_document(size_t document, const Answer& answer) {
+  if (!answer.failure.empty()) return false;
+  const std::vector<int>& also = facts_.documents[document].statuses;
+  const bool is_told =
+      answer.is_ok() || std::find(also.begin(), also.end(), answer.status) != also.end();
+  if (is_told) {
+    shelf_.put(document, answer.body, ports_.clock.now());
+  } else {
+    shelf_.forget(document);
+  }
+  return true;
+}
+
+EngineReading NodeProbe::read_documents() const {
+  return read_engine(shelf_.answers(times_.scrape * 3, ports_.clock.now()), facts_);
+}
+
+void NodeProbe::tell_documents() {
+  const EngineReading told = read_documents();
+  asleep_ = told.asleep;
+  if (told.limit && *told.limit >= 1 && *told.limit <= kSlotsMax) {
+    sink_.on_slots(static_cast<int>(*told.limit));
+  }
+  if (state_ == State::stopped || (!pageless_ && !asleep_)) return;
+  const bool is_load = told.asleep || told.running || told.waiting || told.in_flight;
+  if (pageless_) idle_ = told.running == 0.0 && told.waiting.value_or(0) == 0.0;
+  if (is_load) {
+    sink_.on_reading(told);
+  } else {
+    sink_.on_documents(told);
+  }
 }
 
 void NodeProbe::take_metrics(const Answer& answer) {
@@ -223,22 +285,39 @@ void NodeProbe::take_metrics(const Answer& answer) {
   ExpositionLimits limits;
   limits.open_metrics = answer.open_metrics;
   limits.names = facts_.series_names;
-  EngineReading reading = read_engine(parse_exposition(answer.body, limits), facts_);
+  const Exposition page = parse_exposition(answer.body, limits);
+  Answers answers = shelf_.answers(times_.scrape * 3, ports_.clock.now());
+  answers.page = &page;
+  EngineReading reading = read_engine(answers, facts_);
   reading.took = ports_.clock.now() - asked_at_;
   metrics_failures_ = 0;
   late_ = false;
+  pageless_ = false;
   idle_ = reading.running == 0.0 && reading.waiting.value_or(0) == 0.0;
-  ask_after(Question::metrics, scrape_gap());
+  ask_after(schedule(Question::metrics), scrape_gap());
   if (liveness_ == Question::metrics) take_liveness(true, answer.why());
   if (state_ != State::stopped) sink_.on_reading(reading);
 }
 
+// The page may stand elsewhere: the next path is tried at once, each once in a round.
+bool NodeProbe::try_next_page(const Answer& answer) {
+  const std::vector<std::string>& pages = facts_.scrape.pages;
+  if (!answer.failure.empty() || !says_no_such_page(answer.status)) return false;
+  page_ = (page_ + 1) % pages.size();
+  schedule(Question::metrics).path = pages[page_];
+  pageless_ = page_ == 0;
+  if (pageless_) return false;
+  schedule(Question::metrics).due = ports_.clock.now();
+  return true;
+}
+
 void NodeProbe::take_metrics_failure(const Answer& answer) {
+  if (try_next_page(answer)) return;
   ++metrics_failures_;
   const Duration most = answer.timed_out ? kBusyScrapeMax : kProbeBackoffMax;
-  ask_after(Question::metrics, doubled(times_.scrape, metrics_failures_, most));
+  ask_after(schedule(Question::metrics), doubled(times_.scrape, metrics_failures_, most));
   const bool is_answer = answer.failure.empty();
-  if (answer.timed_out && facts_.metrics_block_while_decoding &&
+  if (answer.timed_out && facts_.scrape.blocks_while_busy &&
       (alive_ || liveness_ == Question::metrics)) {
     return sink_.on_metrics_fault(MetricsFault::busy, answer.why());
   }
@@ -257,10 +336,10 @@ void NodeProbe::take_liveness(bool alive, std::string_view why) {
   failures_ = alive ? 0 : failures_ + 1;
   alive_ = alive;
   down_ = !alive;
-  if (alive && liveness_ != Question::metrics) ask_after(liveness_, times_.probe);
+  if (alive && liveness_ != Question::metrics) ask_after(schedule(liveness_), times_.probe);
   if (!alive) {
     const Duration gap = liveness_ == Question::metrics ? times_.scrape : times_.probe;
-    ask_after(liveness_, doubled(gap, failures_, kProbeBackoffMax));
+    ask_after(schedule(liveness_), doubled(gap, failures_, kProbeBackoffMax));
   }
   if (came_back) {
     asleep_ = idle_ = false;
@@ -275,14 +354,18 @@ void NodeProbe::take_liveness(bool alive, std::string_view why) {
   }
 }
 
-void NodeProbe::ask_after(Question question, Duration gap) {
+void NodeProbe::ask_after(Schedule& entry, Duration gap) {
   const double share = static_cast<double>(ports_.random.next() >> 11) * 0x1.0p-53;  // 0..1
-  schedule(question).due =
-      ports_.clock.now() + gap.scaled(1 - kProbeJitter + 2 * kProbeJitter * share);
+  entry.due = ports_.clock.now() + gap.scaled(1 - kProbeJitter + 2 * kProbeJitter * share);
 }
 
 Duration NodeProbe::scrape_gap() const {
-  return idle_ ? std::max(times_.scrape, facts_.idle_scrape) : times_.scrape;
+  const Duration gap = std::max(times_.scrape, facts_.scrape.gap_min);
+  return idle_ ? std::max(gap, facts_.scrape.idle_gap) : gap;
+}
+
+Duration NodeProbe::document_gap(size_t document) const {
+  return facts_.documents[document].at_scrape_pace ? scrape_gap() : times_.probe;
 }
 
 }  // namespace sluice::sense

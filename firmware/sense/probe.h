@@ -1,6 +1,7 @@
-// The observation of one node: its metrics at one pace, its health, model list and limit at a
-// slower one. Observing must never harm the engine: one request at a time, a bound on every answer,
-// a timeout shorter than the pace, wider gaps while the node fails, blocks or has nothing to do.
+// The observation of one node: its metrics at one pace, its health, model list and most documents
+// at a slower one. Observing must never harm the engine: one request at a time, a bound on every
+// answer, a timeout shorter than the pace, wider gaps while the node fails, blocks or has nothing
+// to do.
 //
 // stopped -> waiting   start()
 // waiting -> asking    the earliest question is due
@@ -8,7 +9,6 @@
 // any     -> stopped   stop()
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -21,7 +21,8 @@
 #include "firmware/ports/http_client.h"
 #include "firmware/ports/random.h"
 #include "firmware/ports/timers.h"
-#include "firmware/sense/engine_facts.h"
+#include "firmware/sense/document_shelf.h"
+#include "firmware/sense/driver_facts.h"
 #include "firmware/sense/engine_reading.h"
 
 namespace sluice::sense {
@@ -29,9 +30,11 @@ namespace sluice::sense {
 inline constexpr Duration kScrapeGapMin = Duration::ms(50);  // shorter settings are not obeyed
 inline constexpr Duration kProbeBackoffMax = Duration::seconds(30);  // between tries at a sick node
 inline constexpr Duration kBusyScrapeMax = Duration::seconds(4);     // while metrics come too late
-inline constexpr Duration kProbeTimeoutMax = Duration::seconds(5);   // health, model list, limit
-inline constexpr Bytes kProbeBodyMax{1024 * 1024};                   // the same three
-inline constexpr double kProbeJitter = 0.1;                          // every gap, either way
+inline constexpr Duration kProbeTimeoutMax = Duration::seconds(5);   // all but the metrics
+inline constexpr Bytes kProbeBodyMax{1024 * 1024};                   // the same
+inline constexpr Duration kAbsentDocumentGap = Duration::seconds(600);  // one it does not have
+inline constexpr int kSlotsMax = 1000000;                               // more is not believed
+inline constexpr double kProbeJitter = 0.1;                             // every gap, either way
 
 struct ProbeTimes {
   Duration scrape = Duration::ms(1000);
@@ -54,6 +57,8 @@ class ProbeSink {
   // The smallest length that the list states, in tokens; nothing if it states none.
   virtual void on_models(std::vector<std::string> names, std::optional<int64_t> max_model_len) = 0;
   virtual void on_slots(int slots) = 0;
+  // What documents told without a word about running or waiting requests.
+  virtual void on_documents(const EngineReading& /*reading*/) {}
   virtual void on_health(bool alive, std::string_view why) = 0;  // after every look, changed or not
   virtual void on_metrics_fault(MetricsFault /*fault*/, std::string_view /*why*/) {}
   virtual void on_key_refused(int /*http_status*/) {}  // by the model list: 401 or 403
@@ -69,7 +74,7 @@ struct ProbePorts {
 class NodeProbe final : private ports::HttpCallSink {
  public:
   // `credentials` are the fields that every request carries. The sink and the ports outlive this.
-  NodeProbe(ProbePorts ports, EngineFacts facts, ports::HttpOrigin origin,
+  NodeProbe(ProbePorts ports, DriverFacts facts, ports::HttpOrigin origin,
             ports::HttpFields credentials, ProbeTimes times, ProbeSink& sink);
   ~NodeProbe() override = default;
   NodeProbe(const NodeProbe&) = delete;
@@ -82,9 +87,11 @@ class NodeProbe final : private ports::HttpCallSink {
 
  private:
   enum class State { stopped, waiting, asking };
-  enum class Question { health, models, slots, metrics };
-  struct Schedule {
-    std::string path;  // empty: never asked
+  enum class Question { health, models, document, metrics };
+  struct Schedule {  // of several due at once the first is asked
+    Question question;
+    std::string path;     // empty: never asked
+    size_t document = 0;  // into the facts' documents
     Instant due;
   };
   struct Answer {
@@ -105,25 +112,30 @@ class NodeProbe final : private ports::HttpCallSink {
   void move_to(State next);
   void arm();
   void on_due();
-  std::optional<Question> next_question() const;
-  bool may_ask(Question question) const;
-  ports::HttpCallSpec spec_for(Question question) const;
+  Schedule* next_due();
+  bool may_ask(const Schedule& entry) const;
+  bool is_quick(const Schedule& entry) const;  // at the pace of scrapes
+  ports::HttpCallSpec spec_for(const Schedule& entry) const;
   void conclude();
   void take_health(const Answer& answer);
   void take_models(const Answer& answer);
-  void take_slots(const Answer& answer);
+  void take_document(Schedule& entry, const Answer& answer);
+  bool put_document(size_t document, const Answer& answer);  // false: nothing came
+  EngineReading read_documents() const;
+  void tell_documents();
   void take_metrics(const Answer& answer);
   void take_metrics_failure(const Answer& answer);
+  bool try_next_page(const Answer& answer);
   void take_liveness(bool alive, std::string_view why);
-  Schedule& schedule(Question q) { return schedules_[static_cast<size_t>(q)]; }
-  const Schedule& schedule(Question q) const { return schedules_[static_cast<size_t>(q)]; }
-  void ask_after(Question question, Duration gap);  // with jitter
+  Schedule& schedule(Question question);          // the first with this question
+  void ask_after(Schedule& entry, Duration gap);  // with jitter
   Duration scrape_gap() const;
+  Duration document_gap(size_t document) const;
 
   // Changes.
   State state_ = State::stopped;
-  std::array<Schedule, 4> schedules_;
-  Question current_ = Question::health;
+  std::vector<Schedule> schedules_;
+  size_t current_ = 0;  // into schedules_
   Instant asked_at_;
   Answer answer_;
   bool alive_ = false;   // at the last look
@@ -133,10 +145,14 @@ class NodeProbe final : private ports::HttpCallSink {
   bool idle_ = false;
   int failures_ = 0;          // of liveness_, in a row
   int metrics_failures_ = 0;  // in a row
+  size_t page_ = 0;           // into the facts' pages: the one that is asked
+  bool pageless_ = false;     // none of them was answered
+  bool loading_ = false;
 
   // Fixed after construction.
   const ProbePorts ports_;
-  const EngineFacts facts_;
+  const DriverFacts facts_;
+  DocumentShelf shelf_;  // changes
   const ports::HttpOrigin origin_;
   const ports::HttpFields credentials_;
   const ProbeTimes times_;

@@ -27,14 +27,4 @@ Result<ModelList> read_model_list(std::string_view json) {
   return list;
 }
 
-Result<SlotsAnswer> read_slots_answer(std::string_view json, const SlotsSource& source) {
-  const Result<ports::JsonValue> document = ports::parse_json(json);
-  if (!document) return document.error();
-  SlotsAnswer answer;
-  const int64_t slots = document->integer(source.slots_field);
-  if (slots > 0 && slots <= kSlotsMax) answer.slots = static_cast<int>(slots);
-  if (!source.asleep_field.empty()) answer.asleep = document->boolean(source.asleep_field);
-  return answer;
-}
-
 }  // namespace sluice::sense

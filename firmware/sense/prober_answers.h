@@ -1,5 +1,5 @@
-// What engines say of themselves in JSON: the OpenAI model list, and a document with their limit.
-// Pure; every answer is a stranger's and may be anything.
+// What engines say of themselves in the OpenAI model list. Pure; every answer is a stranger's and
+// may be anything.
 #pragma once
 
 #include <cstddef>
@@ -10,24 +10,16 @@
 #include <vector>
 
 #include "firmware/base/result.h"
-#include "firmware/sense/engine_facts.h"
 
 namespace sluice::sense {
 
 inline constexpr size_t kListedModelsMax = 256;    // of one node; the rest is left out
 inline constexpr size_t kModelNameBytesMax = 256;  // a longer name is left out
-inline constexpr int64_t kSlotsMax = 1000000;      // more is not believed
 
 struct ModelList {
   std::vector<std::string> names;        // in the order of the list, each once
   std::optional<int64_t> max_model_len;  // the smallest that is stated, in tokens
 };
 Result<ModelList> read_model_list(std::string_view json);  // errors: broken
-
-struct SlotsAnswer {
-  std::optional<int> slots;
-  bool asleep = false;
-};
-Result<SlotsAnswer> read_slots_answer(std::string_view json, const SlotsSource& source);
 
 }  // namespace sluice::sense

@@ -20,12 +20,12 @@ namespace {
 
 constexpr Duration kAfterwards = Duration::seconds(2);  // the last cancels arrive, rows are stored
 
-sense::EngineFacts facts_named(std::string_view engine) {
+sense::DriverFacts facts_named(std::string_view engine) {
   for (const EmbeddedFile& file : drivers::embedded_engines()) {
     if (file.name != std::string(engine) + ".yaml") continue;
     const Result<ports::ConfigNode> tree = ports::parse_config(file.bytes, file.name);
     ENSURE(tree.has_value());
-    Result<sense::EngineFacts> facts = sense::read_engine_facts(*tree, file.name);
+    Result<sense::DriverFacts> facts = sense::read_driver_facts(*tree, file.name);
     ENSURE(facts.has_value());
     return *std::move(facts);
   }

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include "drivers/uv/loop.h"
+#include "firmware/box/driver_book.h"
 #include "firmware/box/node_book.h"
 #include "tests/script/memory.h"
 #include "tests/script/scripted_client.h"
@@ -86,7 +87,7 @@ struct World : NodeLender {
   drivers::UvLoop loop;
   script::ScriptedClient client;
   NodeBook book{{loop, client, files, timers, clock, random, senses, room, log},
-                *embedded_engine_facts()};
+                *built_in_drivers()};
   std::map<valve::NodeId, proxy::NodeAccess> nodes;
   settings::Settings config;
   std::unique_ptr<LeasedCapacity> leased;

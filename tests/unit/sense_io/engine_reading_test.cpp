@@ -8,94 +8,11 @@ namespace sluice::sense {
 namespace {
 
 using Kind = HistogramDelta::Kind;
-using Number = std::optional<double>;
 
-EngineReading read_page(std::string_view text, const EngineFacts& facts) {
+EngineReading read_page(std::string_view text, const DriverFacts& facts) {
   ExpositionLimits limits;
   limits.names = facts.series_names;
   return read_engine(parse_exposition(text, limits), facts);
-}
-
-const Number kNone;
-const struct {
-  const char* engine;
-  const char* page;
-  Number running, waiting, kv_usage, prompt, generation, preemptions, ttft_count, tpot_count;
-  std::vector<std::string> missing;
-} kRows[] = {
-    {"vllm",
-     "vllm-v0.prom",
-     18,
-     3,
-     0.6125,
-     918273,
-     402117,
-     2,
-     1290,
-     400827,
-     {"awake", "queue_time"}},
-    {"vllm", "vllm-v1.prom", 24, 0, 0.4118, 6214880, 1893321, 0, 4821, 1893321, {}},
-    {"vllm", "vllm-v1-saturated.prom", 64, 37, 0.9541, 6331240, 1911840, 19, 4869, 1911840, {}},
-    {"vllm", "vllm-v1-dp2.prom", 40, 2, 0.71, 12429760, 3786642, 0, 9532, kNone, {}},
-    {"vllm",
-     "vllm-0.9-transition.prom",
-     24,
-     0,
-     0.4118,
-     6214880,
-     1893321,
-     0,
-     4821,
-     1893321,
-     {"awake"}},
-    {"vllm",
-     "vllm-ray-serve.prom",
-     12,
-     1,
-     0.33,
-     kNone,
-     774411,
-     kNone,
-     kNone,
-     kNone,
-     {"prompt_tokens", "preemptions", "awake", "ttft", "tpot", "queue_time"}},
-    {"vllm",
-     "vllm-production-stack-router.prom",
-     15,
-     0,
-     kNone,
-     kNone,
-     kNone,
-     kNone,
-     kNone,
-     kNone,
-     {"kv_usage", "prompt_tokens", "generation_tokens", "preemptions", "awake", "ttft", "tpot",
-      "queue_time"}},
-    {"llamacpp", "llamacpp.prom", 3, 2, kNone, 81233, 40219, kNone, kNone, kNone, {}},
-};
-
-TEST_CASE("engine reading: every sample of a known engine gives the figures it shows") {
-  for (const auto& row : kRows) {
-    CAPTURE(row.page);
-    const EngineReading reading = read_page(read_sample(row.page), built_in_facts(row.engine));
-    CHECK(reading.running == row.running);
-    CHECK(reading.waiting == row.waiting);
-    CHECK(reading.kv_usage == row.kv_usage);
-    CHECK(reading.prompt_tokens == row.prompt);
-    CHECK(reading.generation_tokens == row.generation);
-    CHECK(reading.preemptions == row.preemptions);
-    CHECK((reading.ttft ? Number(reading.ttft->count) : kNone) == row.ttft_count);
-    if (row.tpot_count) CHECK(reading.tpot->count == *row.tpot_count);
-    CHECK(reading.missing == row.missing);
-    CHECK_FALSE(reading.asleep);
-    CHECK_FALSE(reading.limit.has_value());
-    CHECK(reading.bad_lines == 0);
-  }
-}
-
-TEST_CASE("engine reading: llama.cpp tells the seconds spent generating") {
-  const EngineReading reading = read_page(read_sample("llamacpp.prom"), built_in_facts("llamacpp"));
-  CHECK(reading.generation_seconds == 1311.42);
 }
 
 TEST_CASE("engine reading: histograms of data-parallel engines add up bucket by bucket") {
@@ -108,7 +25,7 @@ TEST_CASE("engine reading: histograms of data-parallel engines add up bucket by 
 }
 
 TEST_CASE("engine reading: a vLLM of which no engine is awake is asleep") {
-  const EngineFacts facts = built_in_facts("vllm");
+  const DriverFacts facts = built_in_facts("vllm");
   const std::string name = "vllm:engine_sleep_state{engine=\"0\",sleep_state=";
   CHECK(read_page(name + "\"awake\"} 0\n" + name + "\"discard_all\"} 1\n", facts).asleep);
   CHECK_FALSE(read_page(name + "\"awake\"} 1\n", facts).asleep);
@@ -116,8 +33,8 @@ TEST_CASE("engine reading: a vLLM of which no engine is awake is asleep") {
 }
 
 TEST_CASE("engine reading: values that mean unknown are left out") {
-  const EngineFacts facts = facts_from(
-      "engine: e\nfields:\n  running:\n    - metric: a\n    - metric: b\n  kv_usage:\n"
+  const DriverFacts facts = engine_with(
+      "  running:\n    - metric: a\n    - metric: b\n  kv_usage:\n"
       "    - {metric: k, aggregate: avg, scale: 0.01}\n");
   CHECK(read_page("a NaN\nb 4\n", facts).running == 4.0);
   CHECK(read_page("a -1\nb 4\n", facts).running == 4.0);
@@ -129,8 +46,8 @@ TEST_CASE("engine reading: values that mean unknown are left out") {
 }
 
 TEST_CASE("engine reading: labels choose the series of a shared metric") {
-  const EngineFacts facts = facts_from(
-      "engine: e\nfields:\n  waiting:\n    - {metric: r, labels: {type: waiting, rank: \"0\"}}\n");
+  const DriverFacts facts =
+      engine_with("  waiting:\n    - {metric: r, labels: {type: waiting, rank: \"0\"}}\n");
   CHECK(read_page("r{type=\"waiting\",rank=\"0\"} 3\nr{type=\"waiting\",rank=\"1\"} 3\n"
                   "r{type=\"max\",rank=\"0\"} 64\nr 7\n",
                   facts)
@@ -138,8 +55,7 @@ TEST_CASE("engine reading: labels choose the series of a shared metric") {
 }
 
 TEST_CASE("engine reading: a histogram keeps the bounds that all of its series share") {
-  const EngineFacts facts =
-      facts_from("engine: e\nfields:\n  ttft:\n    - {metric: t_ms, scale: 0.001}\n");
+  const DriverFacts facts = engine_with("  ttft:\n    - {metric: t_ms, scale: 0.001}\n");
   const Result<Histogram> read = [&]() -> Result<Histogram> {
     const EngineReading reading = read_page(
         "t_ms_count{m=\"a\"} 3\nt_ms_bucket{m=\"a\",le=\"+Inf\"} "
@@ -161,7 +77,7 @@ TEST_CASE("engine reading: a histogram keeps the bounds that all of its series s
 }
 
 TEST_CASE("engine reading: a histogram that cannot be true is not believed") {
-  const EngineFacts facts = facts_from("engine: e\nfields:\n  ttft:\n    - metric: t\n");
+  const DriverFacts facts = engine_with("  ttft:\n    - metric: t\n");
   const std::string ends = "t_sum 2\nt_count 4\nt_bucket{le=\"+Inf\"} 4\n";
   CHECK(read_page(ends + "t_bucket{le=\"1\"} 3\n", facts).ttft.has_value());
   CHECK_FALSE(read_page(ends + "t_bucket{le=\"1\"} 3\nt_bucket{le=\"2\"} 2\n", facts).ttft);
@@ -171,7 +87,7 @@ TEST_CASE("engine reading: a histogram that cannot be true is not believed") {
 }
 
 TEST_CASE("histogram delta: the window between two looks differs from the lifetime") {
-  const EngineFacts facts = built_in_facts("vllm");
+  const DriverFacts facts = built_in_facts("vllm");
   const EngineReading before = read_page(read_sample("vllm-v1.prom"), facts);
   const EngineReading after = read_page(read_sample("vllm-v1-saturated.prom"), facts);
   const HistogramDelta change = delta(*before.ttft, *after.ttft);

@@ -20,7 +20,7 @@ struct Bench {
 
   explicit Bench(const char* engine, ProbeTimes times = {})
       : Bench(built_in_facts(engine), times) {}
-  explicit Bench(EngineFacts facts, ProbeTimes times = {})
+  explicit Bench(DriverFacts facts, ProbeTimes times = {})
       : probe({world, world, world, world}, std::move(facts), origin(), credentials(), times,
               world) {
     world.replies["/health"] = {200, "ok"};
@@ -84,8 +84,8 @@ TEST_CASE("probe: requests carry the credentials, a bound and a timeout below th
   Bench bench("vllm", {Duration::ms(500), Duration::seconds(9), Duration::seconds(20)});
   bench.probe.start();
   bench.world.run_for(Duration::ms(100));
-  REQUIRE(bench.world.asked.size() == 3);
-  const ports::HttpCallSpec& metrics = bench.world.asked[2].spec;
+  REQUIRE(bench.world.asked.size() == 5);  // health, models, two documents
+  const ports::HttpCallSpec& metrics = bench.world.asked[4].spec;
   CHECK(metrics.method == "GET");
   CHECK(metrics.fields.get("Authorization") == "Bearer test");
   CHECK(metrics.fields.get("Accept") == "text/plain;version=0.0.4");
@@ -142,7 +142,7 @@ TEST_CASE("probe: late metrics of another engine make the probe look at its heal
   bench.world.replies["/metrics"].delay = Duration::seconds(10);
   bench.probe.start();
   bench.world.run_for(Duration::ms(900));
-  CHECK(bench.world.times_of("/health") == Times{0, 802});
+  CHECK(bench.world.times_of("/health") == Times{0, 804});
   CHECK(bench.world.told ==
         std::vector<std::string>{"alive: HTTP 200 OK", "models", "alive: HTTP 200 OK", "busy"});
   bench.world.replies["/health"].failure = "connection reset";
@@ -246,8 +246,8 @@ TEST_CASE("probe: the Content-Type decides how timestamps are read") {
   CHECK(bench.world.readings[0].running == 2.0);
   CHECK(bench.world.readings[0].bad_lines == 0);
   CHECK(bench.world.readings[0].missing == std::vector<std::string>{"waiting", "prompt_tokens",
-                                                                    "generation_tokens",
-                                                                    "generation_seconds"});
+                                                                    "generation_tokens", "loading",
+                                                                    "tpot"});
 }
 
 TEST_CASE(
@@ -275,7 +275,7 @@ TEST_CASE(
 }
 
 TEST_CASE("probe: an engine of which nothing can be asked is left in peace") {
-  Bench bench(facts_from("engine: silent\n"));
+  Bench bench(facts_from("driver: silent\nkind: engine\nfor: tests\n"));
   bench.probe.start();
   bench.world.run_for(Duration::seconds(100));
   CHECK(bench.world.asked.empty());
@@ -283,9 +283,7 @@ TEST_CASE("probe: an engine of which nothing can be asked is left in peace") {
 }
 
 TEST_CASE("probe: an engine with a metrics page only lives by it") {
-  Bench bench(
-      facts_from("engine: bare\nmetrics: {path: /metrics}\nfields:\n  running:\n"
-                 "    - metric: llamacpp:requests_processing\n"));
+  Bench bench(engine_with("  running:\n    - metric: llamacpp:requests_processing\n"));
   bench.probe.start();
   bench.world.run_for(Duration::ms(100));
   CHECK(bench.world.told == std::vector<std::string>{"alive: HTTP 200 OK", "reading"});
@@ -293,6 +291,83 @@ TEST_CASE("probe: an engine with a metrics page only lives by it") {
   bench.world.run_for(Duration::seconds(10));
   CHECK(bench.world.times_of("/metrics") == Times{0, 1001, 2002, 4003, 8004});
   CHECK(bench.world.told.back() == "down: connection refused");
+}
+
+TEST_CASE("probe: a document that the engine does not have is asked for every ten minutes") {
+  Bench bench("vllm");
+  bench.probe.start();
+  bench.world.run_for(Duration::seconds(1250));
+  const Times asked = bench.world.times_of("/is_sleeping");
+  REQUIRE(asked.size() == 3);
+  CHECK(asked[1] - asked[0] >= 600000);
+  CHECK(asked[1] - asked[0] < 605000);
+}
+
+TEST_CASE("probe: a page that stands elsewhere is found, and asked there from then on") {
+  Bench bench("nim");
+  bench.world.replies["/metrics"] = {200, "num_requests_running 3\nnum_request_max 64\n"};
+  bench.probe.start();
+  bench.world.run_for(Duration::ms(2500));
+  CHECK(bench.world.times_of("/v1/metrics").size() == 1);
+  CHECK(bench.world.times_of("/metrics").size() == 3);
+  REQUIRE_FALSE(bench.world.readings.empty());
+  CHECK(bench.world.readings.back().running == 3.0);
+  CHECK(bench.world.readings.back().limit == 64.0);
+}
+
+TEST_CASE("probe: without its page llama.cpp is read by its slots, else they are left alone") {
+  const char* slots = R"([{"is_processing":true},{"is_processing":false}])";
+  Bench bench("llamacpp");
+  bench.world.replies["/slots"] = {200, slots};
+  bench.probe.start();
+  bench.world.run_for(Duration::seconds(20));
+  CHECK(bench.world.times_of("/slots").empty());
+  bench.world.replies["/metrics"] = {501, "no --metrics"};
+  bench.world.run_for(Duration::seconds(5));
+  REQUIRE(bench.world.times_of("/slots").size() >= 3);
+  CHECK(bench.world.readings.back().running == 1.0);
+  CHECK_FALSE(bench.world.readings.back().waiting.has_value());
+}
+
+TEST_CASE("probe: an engine that loads its model is down, and says so") {
+  Bench bench("llamacpp");
+  bench.world.replies["/health"] = {503, R"({"error":{"code":503,"message":"Loading model"}})"};
+  bench.probe.start();
+  bench.world.run_for(Duration::ms(100));
+  CHECK(bench.world.told.back() == "down: its model is being loaded");
+  REQUIRE(bench.world.documents.size() == 1);
+  CHECK(bench.world.documents[0].loading);
+  bench.world.replies["/health"] = {200, R"({"status":"ok"})"};
+  bench.world.run_for(Duration::seconds(10));
+  CHECK(bench.world.count_told("alive: HTTP 200 OK") >= 1);
+  CHECK_FALSE(bench.world.readings.back().loading);
+}
+
+TEST_CASE("probe: what Ollama has in memory is told apart from a reading of its load") {
+  Bench bench("ollama");
+  bench.world.replies["/api/version"] = {200, "{}"};
+  bench.world.replies["/api/ps"] = {200, R"({"models":[{"name":"a"}]})"};
+  bench.probe.start();
+  bench.world.run_for(Duration::seconds(12));
+  CHECK(bench.world.readings.empty());  // it tells nothing of requests
+  REQUIRE(bench.world.documents.size() == 3);
+  REQUIRE(bench.world.documents[0].fields.size() == 1);
+  CHECK(bench.world.documents[0].fields[0].field == "loaded_models");
+  CHECK(bench.world.documents[0].fields[0].value == 1.0);
+}
+
+TEST_CASE("probe: figures of a document are not told again when they are old") {
+  Bench bench("sglang");
+  bench.world.replies["/v1/loads"] = {
+      200, R"({"loads":[{"num_running_reqs":5,"num_waiting_reqs":2,"max_running_requests":8}]})"};
+  bench.world.replies["/metrics"] = {200, "sglang:num_running_reqs{tp_rank=\"0\"} 1\n"};
+  bench.probe.start();
+  bench.world.run_for(Duration::ms(1500));
+  CHECK(bench.world.readings.back().running == 5.0);
+  CHECK(bench.world.count_told("slots 8") >= 1);
+  bench.world.replies["/v1/loads"].failure = "connection reset";
+  bench.world.run_for(Duration::seconds(6));
+  CHECK(bench.world.readings.back().running == 1.0);
 }
 
 }  // namespace

@@ -36,6 +36,7 @@ class ProbeWorld final : public ports::Clock,
   std::vector<Asked> asked;
   std::vector<std::string> told;  // by the probe, in order
   std::vector<EngineReading> readings;
+  std::vector<EngineReading> documents;
   std::vector<std::string> models;
   std::optional<int64_t> max_model_len;
   std::function<void()> on_told = [] {};
@@ -85,6 +86,7 @@ class ProbeWorld final : public ports::Clock,
     max_model_len = length;
     tell("models");
   }
+  void on_documents(const EngineReading& reading) override { documents.push_back(reading); }
   void on_slots(int slots) override { tell("slots " + std::to_string(slots)); }
   void on_health(bool alive, std::string_view why) override {
     tell((alive ? "alive: " : "down: ") + std::string(why));

@@ -41,21 +41,5 @@ TEST_CASE("model list: its length and its names are bounded") {
   CHECK(read_model_list(R"({"data":[{"id":")" + long_name + R"("}]})")->names.empty());
 }
 
-TEST_CASE("slots: llama.cpp tells them in its properties, with its sleep") {
-  const SlotsSource source{"/props", "total_slots", "is_sleeping"};
-  const Result<SlotsAnswer> answer = read_slots_answer(read_sample("llamacpp-props.json"), source);
-  REQUIRE(answer);
-  CHECK(answer->slots == 4);
-  CHECK_FALSE(answer->asleep);
-  CHECK(read_slots_answer(R"({"is_sleeping":true})", source)->asleep);
-  CHECK_FALSE(read_slots_answer(R"({"is_sleeping":true})", {"/p", "total_slots", ""})->asleep);
-  for (const char* odd : {R"({"total_slots":0})", R"({"total_slots":-2})", R"({"total_slots":"4"})",
-                          R"({"total_slots":99999999999})"}) {
-    CAPTURE(odd);
-    CHECK_FALSE(read_slots_answer(odd, source)->slots.has_value());
-  }
-  CHECK_FALSE(read_slots_answer("nothing", source));
-}
-
 }  // namespace
 }  // namespace sluice::sense

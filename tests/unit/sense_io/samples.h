@@ -12,11 +12,12 @@
 
 #include "firmware/base/embedded.h"
 #include "firmware/ports/config.h"
-#include "firmware/sense/engine_facts.h"
+#include "firmware/sense/driver_catalog.h"
 
 namespace sluice::drivers {
 std::vector<EmbeddedFile> embedded_engines();
-}
+std::vector<EmbeddedFile> embedded_accelerators();
+}  // namespace sluice::drivers
 
 namespace sluice::sense {
 
@@ -33,20 +34,33 @@ inline std::string read_sample(const std::string& name) {
   return text.str();
 }
 
-inline EngineFacts facts_from(std::string_view yaml) {
+inline DriverFacts facts_from(std::string_view yaml) {
   const Result<ports::ConfigNode> node = ports::parse_config(yaml, "test.yaml");
   REQUIRE(node);
-  const Result<EngineFacts> facts = read_engine_facts(*node, "test.yaml");
+  const Result<DriverFacts> facts = read_driver_facts(*node, "test.yaml");
   REQUIRE(facts);
   return *facts;
 }
 
-inline EngineFacts built_in_facts(std::string_view engine) {
-  for (const EmbeddedFile& file : drivers::embedded_engines()) {
-    if (file.name == std::string(engine) + ".yaml") return facts_from(file.bytes);
-  }
-  FAIL("no such engine");
-  return {};
+// An engine with a metrics page and these fields.
+inline DriverFacts engine_with(const std::string& fields) {
+  return facts_from("driver: e\nkind: engine\nfor: tests\nscrape: {pages: [/metrics]}\nfields:\n" +
+                    fields);
+}
+
+inline DriverCatalog built_in_catalog() {
+  DriverCatalog catalog;
+  REQUIRE(add_drivers(catalog, DriverShelf::engines, drivers::embedded_engines()));
+  REQUIRE(add_drivers(catalog, DriverShelf::accelerators, drivers::embedded_accelerators()));
+  return catalog;
+}
+
+inline DriverFacts built_in_facts(const std::string& name) {
+  const DriverCatalog catalog = built_in_catalog();
+  const DriverFacts* facts = catalog.engine(name);
+  if (facts == nullptr) facts = catalog.accelerator(name);
+  REQUIRE_MESSAGE(facts != nullptr, name);
+  return *facts;
 }
 
 }  // namespace sluice::sense
