@@ -55,11 +55,13 @@ Result<void> Box::start() {
   bound_descriptors();
   if (Result<void> ok = take_state_folder(); !ok) return ok;
   if (Result<void> ok = open_stores(); !ok) return ok;
-  Result<sense::DriverCatalog> drivers = built_in_drivers();
+  // A wrong file of the site is no reason not to serve: what the program carries stands in for it.
+  Result<DriverBook> drivers = read_drivers(settings().start.drivers_dir, files_);
   if (!drivers) return drivers.error();
+  for (const Error& fault : drivers->faults) log_.error("drivers", "left out: {}", fault.text);
   nodes_ = std::make_unique<NodeBook>(NodeBookPorts{loop_, plain_http_, files_, timers_, clock_,
                                                     *probe_random_, senses_, room_, log_},
-                                      std::move(*drivers));
+                                      std::move(drivers->catalog));
   const Result<std::string> token = read_admin_token();
   if (!token) return token.error();
   serving_ = std::make_unique<Serving>(*this, *token);

@@ -4,6 +4,7 @@
 #include "drivers/os/descriptors.h"
 #include "drivers/os/service_manager.h"
 #include "firmware/box/box_parts.h"
+#include "firmware/box/driver_book.h"
 #include "firmware/box/usage_days.h"
 #include "firmware/meter/usage_query.h"
 #include "firmware/settings/describe.h"
@@ -67,7 +68,13 @@ Result<void> Box::use(LoadedSettings loaded) {
   const settings::Settings& next = loaded.effective.settings;
   const Result<std::optional<CheckedIdentity>> identity = next_identity(next);
   if (!identity) return identity.error();
-  if (Result<void> ok = nodes_->configure(next, serving_->world.nodes); !ok) return ok;
+  Result<DriverBook> drivers = read_drivers(settings().start.drivers_dir, files_);
+  if (!drivers) return drivers.error();
+  if (!drivers->faults.empty()) return drivers->faults.front();
+  if (Result<void> ok = nodes_->use(std::move(drivers->catalog), next, serving_->world.nodes);
+      !ok) {
+    return ok;
+  }
   if (Result<void> ok = show(*identity); !ok) return ok;
   const std::vector<std::string> fixed =
       settings::differing_keys(settings(), next, settings::When::fixed);

@@ -80,8 +80,9 @@ Result<void> check_tls(const settings::Settings& settings, ports::Files& files) 
 int check_config(const Options& options, const LoadedSettings& loaded) {
   const settings::Settings& settings = loaded.effective.settings;
   drivers::OsFiles files;
-  const Result<sense::DriverCatalog> known = built_in_drivers();
-  if (!known) return complain(known.error());
+  const Result<DriverBook> drivers = read_drivers(settings.start.drivers_dir, files);
+  if (!drivers) return complain(drivers.error());
+  if (!drivers->faults.empty()) return complain(drivers->faults.front());
   for (const settings::NodeSettings& node : settings.live.nodes) {
     upstream::NodeTarget target;
     if (Result<void> read = read_credential(node, files, target); !read) {
@@ -89,7 +90,7 @@ int check_config(const Options& options, const LoadedSettings& loaded) {
           {ErrorKind::refused, "settings",
            fmt::format("{}: node \"{}\": {}", options.config, node.name, read.error().text)});
     }
-    if (known->engine(node.engine) != nullptr) continue;
+    if (drivers->catalog.engine(node.engine) != nullptr) continue;
     return complain({ErrorKind::refused, "settings",
                      fmt::format("{}: node \"{}\": there is no engine description \"{}\"",
                                  options.config, node.name, node.engine)});

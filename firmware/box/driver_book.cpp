@@ -17,41 +17,56 @@ namespace {
 using sense::DriverCatalog;
 using sense::DriverShelf;
 
+Error fault_in(const std::string& file, const std::string& text) {
+  return Error{ErrorKind::refused, "drivers", fmt::format("{}: {}", file, text)};
+}
+
 Result<void> check_endpoints(const sense::DriverFacts& facts, const std::string& file) {
   for (const std::string& word : facts.endpoints) {
     if (upstream::endpoint_from_word(word)) continue;
-    return Error{
-        ErrorKind::refused, file,
-        fmt::format("'endpoints': there is no endpoint '{}'; write the words of the setting "
-                    "nodes.endpoints",
-                    word)};
+    return fault_in(file, fmt::format("'endpoints': there is no endpoint '{}'; write words of the "
+                                      "setting nodes[].endpoints",
+                                      word));
   }
   return {};
 }
 
-Result<void> add_folder(DriverCatalog& catalog, DriverShelf shelf, const std::string& folder,
-                        ports::Files& files, size_t& count) {
-  const Result<std::vector<std::string>> names = files.list(folder);
-  if (!names) {
-    if (names.error().kind == ErrorKind::gone) return {};
-    return names.error();
+// On an error the catalog is as before.
+Result<void> add_file(DriverCatalog& catalog, DriverShelf shelf, const std::string& file,
+                      ports::Files& files) {
+  const Result<std::string> text = files.read(file, sense::kDriverFileBytesMax);
+  if (!text) return fault_in(file, text.error().text);
+  DriverCatalog read;
+  if (Result<void> added = add_driver(read, shelf, file, *text); !added) {
+    return fault_in(added.error().where, added.error().text);
   }
+  for (auto& [name, facts] : read.engines) {
+    if (Result<void> ok = check_endpoints(facts, file); !ok) return ok;
+    catalog.engines.insert_or_assign(name, std::move(facts));
+  }
+  for (auto& [name, facts] : read.accelerators) {
+    catalog.accelerators.insert_or_assign(name, std::move(facts));
+  }
+  return {};
+}
+
+void add_folder(DriverBook& book, DriverShelf shelf, const std::string& folder, ports::Files& files,
+                size_t& count) {
+  const Result<std::vector<std::string>> names = files.list(folder);
+  if (!names && names.error().kind != ErrorKind::gone) book.faults.push_back(names.error());
+  if (!names) return;
   for (const std::string& name : *names) {
     if (!name.ends_with(".yaml") || name.starts_with('.')) continue;
     const std::string file = folder + "/" + name;
     if (++count > sense::kSiteDriversMax) {
-      return Error{ErrorKind::refused, file,
-                   fmt::format("there are more than {} driver files of the site; remove some",
-                               sense::kSiteDriversMax)};
+      book.faults.push_back(
+          fault_in(file, fmt::format("there are more than {} driver files of the site; remove some",
+                                     sense::kSiteDriversMax)));
+      return;
     }
-    const Result<std::string> text = files.read(file, sense::kDriverFileBytesMax);
-    if (!text) return Error{ErrorKind::refused, file, text.error().text};
-    if (Result<void> added = add_driver(catalog, shelf, file, *text); !added) return added;
-    if (shelf == DriverShelf::accelerators) continue;
-    const std::string driver = name.substr(0, name.size() - 5);
-    if (Result<void> ok = check_endpoints(catalog.engines.at(driver), file); !ok) return ok;
+    Result<void> added = add_file(book.catalog, shelf, file, files);
+    if (!added) book.faults.push_back(added.error());
   }
-  return {};
 }
 
 }  // namespace
@@ -66,18 +81,15 @@ Result<DriverCatalog> built_in_drivers() {
   return catalog;
 }
 
-Result<DriverCatalog> site_drivers(const std::string& folder, ports::Files& files) {
-  Result<DriverCatalog> catalog = built_in_drivers();
-  if (!catalog || folder.empty()) return catalog;
+Result<DriverBook> read_drivers(const std::string& folder, ports::Files& files) {
+  Result<DriverCatalog> built_in = built_in_drivers();
+  if (!built_in) return built_in.error();
+  DriverBook book{std::move(*built_in), {}};
   size_t count = 0;
   for (const DriverShelf shelf : {DriverShelf::engines, DriverShelf::accelerators}) {
-    const std::string shelf_folder = fmt::format("{}/{}", folder, to_text(shelf));
-    Result<void> added = add_folder(*catalog, shelf, shelf_folder, files, count);
-    if (added) continue;
-    return Error{added.error().kind, "drivers",
-                 fmt::format("{}: {}", added.error().where, added.error().text)};
+    add_folder(book, shelf, fmt::format("{}/{}", folder, to_text(shelf)), files, count);
   }
-  return catalog;
+  return book;
 }
 
 }  // namespace sluice::box

@@ -12,6 +12,25 @@ NodeBook::NodeBook(NodeBookPorts ports, sense::DriverCatalog drivers)
 
 NodeBook::~NodeBook() = default;
 
+// Where the node's metrics are: where the settings say; else on the port that its engine has for
+// them; else where it answers.
+Result<void> NodeBook::place_metrics(const settings::NodeSettings& node, Plan& plan) {
+  if (!node.metrics_url.empty()) {
+    Result<ports::HttpOrigin> origin = ports::parse_origin(node.metrics_url);
+    if (!origin) return origin.error();
+    if (!origin->base_path.empty()) {
+      plan.facts.scrape.pages = {std::exchange(origin->base_path, "")};
+    }
+    plan.metrics = std::move(*origin);
+  } else if (plan.facts.scrape.metrics_port != 0) {
+    plan.metrics = plan.target.origin;
+    plan.metrics->base_path.clear();
+    plan.metrics->address.port = static_cast<uint16_t>(plan.facts.scrape.metrics_port);
+    plan.metrics->authority = plan.metrics->address.text();
+  }
+  return {};
+}
+
 Result<NodeBook::Plan> NodeBook::plan_node(const settings::NodeSettings& node) {
   Plan plan;
   plan.node = &node;
@@ -28,6 +47,7 @@ Result<NodeBook::Plan> NodeBook::plan_node(const settings::NodeSettings& node) {
   Result<ports::HttpOrigin> origin = ports::parse_origin(node.url);
   if (!origin) return origin.error();
   plan.target.origin = std::move(*origin);
+  if (Result<void> ok = place_metrics(node, plan); !ok) return ok.error();
   if (Result<void> read = read_credential(node, ports_.files, plan.target); !read) {
     // One node less is no reason not to serve with the others.
     plan.trouble = read.error().text;
@@ -55,12 +75,11 @@ NodeBook::Plan NodeBook::plan_leased(const settings::NodeSettings& node) {
   return std::move(*made);
 }
 
-ports::HttpClient& NodeBook::client_for(const Plan& plan) {
-  if (!plan.target.origin.tls) return ports_.plain_http;
-  std::unique_ptr<drivers::CurlClient>& client = tls_clients_[plan.node->ca_file];
-  if (!client) {
-    client = std::make_unique<drivers::CurlClient>(ports_.loop.raw(), plan.node->ca_file);
-  }
+ports::HttpClient& NodeBook::client_for(const ports::HttpOrigin& origin,
+                                        const std::string& ca_file) {
+  if (!origin.tls) return ports_.plain_http;
+  std::unique_ptr<drivers::CurlClient>& client = tls_clients_[ca_file];
+  if (!client) client = std::make_unique<drivers::CurlClient>(ports_.loop.raw(), ca_file);
   return *client;
 }
 
@@ -72,8 +91,26 @@ void NodeBook::observe(const Plan& plan, const settings::Settings& settings, Nod
   }
   const bool local = plan.node->place == settings::Place::local;
   const auto place = local ? valve::Place::local : valve::Place::cloud;
-  watch.watch({client_for(plan), ports_.timers, ports_.clock, ports_.random}, plan.facts,
-              plan.target.origin, std::move(credentials), probe_times(settings, place));
+  const std::string& ca_file = plan.node->ca_file;
+  sense::ProbePlace at{client_for(plan.target.origin, ca_file),
+                       plan.target.origin,
+                       std::move(credentials),
+                       nullptr,
+                       {}};
+  if (plan.metrics) {
+    at.metrics_http = &client_for(*plan.metrics, ca_file);
+    at.metrics_origin = *plan.metrics;
+  }
+  watch.watch({ports_.timers, ports_.clock, ports_.random}, std::move(at), plan.facts,
+              probe_times(settings, place));
+}
+
+Result<void> NodeBook::use(sense::DriverCatalog drivers, const settings::Settings& settings,
+                           std::map<valve::NodeId, proxy::NodeAccess>& nodes) {
+  std::swap(drivers_, drivers);
+  Result<void> used = configure(settings, nodes);
+  if (!used) std::swap(drivers_, drivers);
+  return used;
 }
 
 Result<void> NodeBook::configure(const settings::Settings& settings,
@@ -107,7 +144,7 @@ Result<void> NodeBook::configure(const settings::Settings& settings,
     access.target = plan.target;
     access.speaks = plan.speaks;
     access.data = node_policy(*plan.node);
-    access.client = &client_for(plan);
+    access.client = &client_for(plan.target.origin, plan.node->ca_file);
     access.on_use = [in_use] { in_use->note_use(); };
     nodes[ports_.senses.find(plan.node->name)->id()] = std::move(access);
   }

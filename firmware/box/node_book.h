@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,10 @@ class NodeBook {
   // Errors: refused, with the node and what to do.
   Result<void> configure(const settings::Settings& settings,
                          std::map<valve::NodeId, proxy::NodeAccess>& nodes);
+  // The same with other drivers.
+  Result<void> use(sense::DriverCatalog drivers, const settings::Settings& settings,
+                   std::map<valve::NodeId, proxy::NodeAccess>& nodes);
+  const sense::DriverCatalog& drivers() const { return drivers_; }
   // A leased instance becomes a cloud node, or is one no more, with the next configure(). It gets
   // what may go to a cloud (open and internal), and a token of it costs nothing more.
   void lend(const capacity::LeasedNode& node) { leased_[node.name] = node; }
@@ -51,13 +56,15 @@ class NodeBook {
   struct Plan {  // of one node
     const settings::NodeSettings* node;
     upstream::NodeTarget target;
+    std::optional<ports::HttpOrigin> metrics;  // nothing: at the target
     upstream::EndpointSet speaks;
     sense::DriverFacts facts;
     std::string trouble;  // its credential cannot be read
   };
+  static Result<void> place_metrics(const settings::NodeSettings& node, Plan& plan);
   Result<Plan> plan_node(const settings::NodeSettings& node);
   Plan plan_leased(const settings::NodeSettings& node);
-  ports::HttpClient& client_for(const Plan& plan);
+  ports::HttpClient& client_for(const ports::HttpOrigin& origin, const std::string& ca_file);
   void observe(const Plan& plan, const settings::Settings& settings, NodeWatch& watch);
 
   NodeBookPorts ports_;

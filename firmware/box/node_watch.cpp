@@ -8,10 +8,10 @@ NodeWatch::NodeWatch(std::string node, sense::Senses& senses, proxy::WaitingRoom
                      const ports::Clock& clock, Log& log)
     : name_(std::move(node)), senses_(senses), room_(room), clock_(clock), log_(log) {}
 
-void NodeWatch::watch(sense::ProbePorts ports, sense::DriverFacts facts, ports::HttpOrigin origin,
-                      ports::HttpFields credentials, sense::ProbeTimes times) {
-  probe_ = std::make_unique<sense::NodeProbe>(ports, std::move(facts), std::move(origin),
-                                              std::move(credentials), times, *this);
+void NodeWatch::watch(sense::ProbePorts ports, sense::ProbePlace place, sense::DriverFacts facts,
+                      sense::ProbeTimes times) {
+  probe_ =
+      std::make_unique<sense::NodeProbe>(ports, std::move(place), std::move(facts), times, *this);
   probe_->start();
 }
 

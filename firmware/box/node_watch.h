@@ -17,8 +17,8 @@ class NodeWatch : public sense::ProbeSink {
             const ports::Clock& clock, Log& log);
 
   // Begins, or begins anew with other facts, places or times.
-  void watch(sense::ProbePorts ports, sense::DriverFacts facts, ports::HttpOrigin origin,
-             ports::HttpFields credentials, sense::ProbeTimes times);
+  void watch(sense::ProbePorts ports, sense::ProbePlace place, sense::DriverFacts facts,
+             sense::ProbeTimes times);
   void stop();
   void note_use();
 

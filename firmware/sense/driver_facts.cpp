@@ -269,6 +269,14 @@ bool is_histogram(EngineField field) {
          field == EngineField::queue_time;
 }
 
+bool DriverFacts::reads_page() const {
+  return std::any_of(engine_fields.begin(), engine_fields.end(), [](const auto& ways) {
+    return std::any_of(ways.begin(), ways.end(), [](const ValueSource& source) {
+      return source.form != ValueSource::Form::member;
+    });
+  });
+}
+
 const DocumentSource* DriverFacts::document(std::string_view document_name) const {
   for (const DocumentSource& candidate : documents) {
     if (candidate.name == document_name) return &candidate;

@@ -202,6 +202,7 @@ struct DriverFacts {
   const std::vector<ValueSource>& sources_of(AcceleratorField field) const {
     return accelerator_fields[static_cast<size_t>(field)];
   }
+  bool reads_page() const;  // some field of an engine is read from its metrics page
   const DocumentSource* document(std::string_view document_name) const;  // null if there is none
 };
 

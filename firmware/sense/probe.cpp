@@ -34,13 +34,12 @@ bool says_no_such_page(int status) {
 
 }  // namespace
 
-NodeProbe::NodeProbe(ProbePorts ports, DriverFacts facts, ports::HttpOrigin origin,
-                     ports::HttpFields credentials, ProbeTimes times, ProbeSink& sink)
+NodeProbe::NodeProbe(ProbePorts ports, ProbePlace place, DriverFacts facts, ProbeTimes times,
+                     ProbeSink& sink)
     : ports_(ports),
       facts_(std::move(facts)),
       shelf_(facts_),
-      origin_(std::move(origin)),
-      credentials_(std::move(credentials)),
+      place_(std::move(place)),
       times_(sane(times)),
       sink_(sink),
       timer_(ports_.timers.make([this] { on_due(); })) {
@@ -50,6 +49,7 @@ NodeProbe::NodeProbe(ProbePorts ports, DriverFacts facts, ports::HttpOrigin orig
     const std::string& path = facts_.documents[i].path;
     if (path != facts_.health_path) schedules_.push_back({Question::document, path, i, {}});
   }
+  if (!facts_.reads_page()) facts_.scrape.pages.clear();  // it would tell nothing that is wanted
   const std::vector<std::string>& pages = facts_.scrape.pages;
   schedules_.push_back({Question::metrics, pages.empty() ? "" : pages.front(), 0, {}});
   liveness_ = facts_.health_path   ? Question::health
@@ -107,6 +107,10 @@ bool NodeProbe::is_quick(const Schedule& entry) const {
          (entry.question == Question::document && facts_.documents[entry.document].at_scrape_pace);
 }
 
+bool NodeProbe::is_elsewhere(const Schedule& entry) const {
+  return entry.question == Question::metrics && place_.metrics_http != nullptr;
+}
+
 NodeProbe::Schedule& NodeProbe::schedule(Question question) {
   const auto found =
       std::find_if(schedules_.begin(), schedules_.end(),
@@ -139,16 +143,17 @@ void NodeProbe::on_due() {
   asked_at_ = ports_.clock.now();
   answer_ = {};
   move_to(State::asking);
-  call_ = ports_.http.call(spec_for(*next), *this);
+  ports::HttpClient& http = is_elsewhere(*next) ? *place_.metrics_http : place_.http;
+  call_ = http.call(spec_for(*next), *this);
 }
 
 ports::HttpCallSpec NodeProbe::spec_for(const Schedule& entry) const {
   const bool is_metrics = entry.question == Question::metrics;
   ports::HttpCallSpec spec;
-  spec.origin = origin_;
+  spec.origin = is_elsewhere(entry) ? place_.metrics_origin : place_.origin;
   spec.method = "GET";
-  spec.target = ports::path_at(origin_, entry.path);
-  spec.fields = credentials_;
+  spec.target = ports::path_at(spec.origin, entry.path);
+  if (!is_elsewhere(entry)) spec.fields = place_.credentials;
   spec.fields.set("Accept", is_metrics ? "text/plain;version=0.0.4" : "application/json, */*");
   const Duration most =
       is_quick(entry) ? times_.scrape_timeout : std::min(times_.probe, kProbeTimeoutMax);

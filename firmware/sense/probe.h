@@ -65,17 +65,24 @@ class ProbeSink {
 };
 
 struct ProbePorts {
-  ports::HttpClient& http;
   ports::Timers& timers;
   const ports::Clock& clock;
   ports::Random& random;
 };
 
+struct ProbePlace {
+  ports::HttpClient& http;
+  ports::HttpOrigin origin;
+  ports::HttpFields credentials;              // that every request to `origin` carries
+  ports::HttpClient* metrics_http = nullptr;  // of metrics that are elsewhere; null: at `origin`
+  ports::HttpOrigin metrics_origin = {};
+};
+
 class NodeProbe final : private ports::HttpCallSink {
  public:
-  // `credentials` are the fields that every request carries. The sink and the ports outlive this.
-  NodeProbe(ProbePorts ports, DriverFacts facts, ports::HttpOrigin origin,
-            ports::HttpFields credentials, ProbeTimes times, ProbeSink& sink);
+  // The sink and the ports outlive this.
+  NodeProbe(ProbePorts ports, ProbePlace place, DriverFacts facts, ProbeTimes times,
+            ProbeSink& sink);
   ~NodeProbe() override = default;
   NodeProbe(const NodeProbe&) = delete;
   NodeProbe& operator=(const NodeProbe&) = delete;
@@ -114,7 +121,8 @@ class NodeProbe final : private ports::HttpCallSink {
   void on_due();
   Schedule* next_due();
   bool may_ask(const Schedule& entry) const;
-  bool is_quick(const Schedule& entry) const;  // at the pace of scrapes
+  bool is_quick(const Schedule& entry) const;      // at the pace of scrapes
+  bool is_elsewhere(const Schedule& entry) const;  // not at the node's origin
   ports::HttpCallSpec spec_for(const Schedule& entry) const;
   void conclude();
   void take_health(const Answer& answer);
@@ -151,10 +159,9 @@ class NodeProbe final : private ports::HttpCallSink {
 
   // Fixed after construction.
   const ProbePorts ports_;
-  const DriverFacts facts_;
+  DriverFacts facts_;
   DocumentShelf shelf_;  // changes
-  const ports::HttpOrigin origin_;
-  const ports::HttpFields credentials_;
+  const ProbePlace place_;
   const ProbeTimes times_;
   ProbeSink& sink_;
   Question liveness_ = Question::health;  // whose answer says whether the node is alive

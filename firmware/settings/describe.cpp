@@ -109,6 +109,13 @@ void describe_start(StartSettings& start, Visitor& v) {
   v.field({"state_dir", kFixed, "Journals, ledger, keys and overlay live here; grows with use.",
            "日志、账本、密钥和覆盖设置存放处；随使用增长。"},
           text(start.state_dir, kPathRule));
+  v.field(
+      {"drivers_dir", kFixed,
+       "The site's own drivers, in engines and accelerators below it; one of the same name takes "
+       "the place of the box's own. Read with the settings.",
+       "站点自己的驱动文件，位于其下的 engines 和 "
+       "accelerators；同名者取代设备自带的。随设置一起读取。"},
+      text(start.drivers_dir, kPathRule));
   v.enter({"admin", kFixed, "Who may change settings.", "谁可以修改设置。"});
   v.field({"token_file", kFixed,
            "File with the token that opens the page's commands; without it the page only shows.",

@@ -59,6 +59,10 @@ void describe_node_place(NodeSettings& node, Visitor& v) {
            "引擎描述：如何读取负载，如 vllm；openai 通用。"},
           text(node.engine, kNameRule));
   v.field({"url", kLive, "Where it answers.", "访问地址。", true}, text(node.url, kUrlRule));
+  v.field({"metrics_url", kLive,
+           "Where its metrics are, if not at url; with a path it is the page itself.",
+           "指标地址（若不在 url 处）；带路径时即为指标页本身。"},
+          text(node.metrics_url, kUrlRule));
   v.field({"enabled", kLive, "false = running answers end, no new ones start.",
            "false = 进行中的回答结束，不再接受新请求。"},
           boolean(node.enabled));

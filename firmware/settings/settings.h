@@ -102,8 +102,9 @@ struct ListenSettings {
 struct StartSettings {
   ListenSettings listen;
   std::string state_dir = "/var/lib/sluice";  // journals, ledger, keys, overlay; grows with use
-  std::string admin_token_file;               // opens the page's commands; empty = none
-  Currency currency;                          // every amount is told in it
+  std::string drivers_dir = "/etc/sluice/drivers";  // the site's own engines and accelerators
+  std::string admin_token_file;                     // opens the page's commands; empty = none
+  Currency currency;                                // every amount is told in it
   bool operator==(const StartSettings&) const = default;
 };
 
@@ -249,6 +250,7 @@ struct NodeSettings {
   Place place = Place::local;
   std::string engine = "openai";  // an engine description: how its load is read
   std::string url;                // ports::parse_origin accepts it
+  std::string metrics_url;        // the same; empty = at `url`, or as its engine says
   bool enabled = true;            // off: running answers end, no new ones
   std::optional<CredentialSource> credential;
   std::vector<ModelSettings> models;  // empty = what the node's own list says

@@ -21,7 +21,7 @@ struct Bench {
   explicit Bench(const char* engine, ProbeTimes times = {})
       : Bench(built_in_facts(engine), times) {}
   explicit Bench(DriverFacts facts, ProbeTimes times = {})
-      : probe({world, world, world, world}, std::move(facts), origin(), credentials(), times,
+      : probe({world, world, world}, {world, origin(), credentials()}, std::move(facts), times,
               world) {
     world.replies["/health"] = {200, "ok"};
     world.replies["/v1/models"] = {200, kModels};
