@@ -130,6 +130,7 @@ int not_upgraded(const Error& error) {
 int run_command(const Options& options) {
   if (options.command == Command::replay) return replay(options);
   if (options.command == Command::rehearse) return rehearse(options);
+  if (options.command == Command::probe) return probe(options);
   if (options.command == Command::serve) return serve(options);
   drivers::OsFiles files;
   Result<LoadedSettings> loaded = load_settings(options.config, files);
@@ -157,6 +158,7 @@ int run_command(const Options& options) {
     case Command::serve:
     case Command::replay:
     case Command::rehearse:
+    case Command::probe:
       break;
   }
   return replay(options);

@@ -20,6 +20,7 @@ int shadow(const Options& options, const LoadedSettings& loaded);
 int calibrate(const Options& options, const LoadedSettings& loaded);
 int replay(const Options& options);
 int rehearse(const Options& options);
+int probe(const Options& options);
 
 // "sluiced: ..." on standard error; 1.
 int complain(const Error& error);

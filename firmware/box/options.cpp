@@ -127,6 +127,29 @@ void add_rehearse_command(CLI::App& app, Options& options) {
   rehearse->add_flag("--json", options.json, "as JSON");
 }
 
+void add_probe_command(CLI::App& app, Options& options) {
+  ProbeOptions& o = options.probe;
+  CLI::App* probe = add_command(
+      app, options, "probe",
+      "ask an address, or a subnet, which engine or exporter answers there: what it tells, and the "
+      "settings to paste. Only reads",
+      Command::probe);
+  CLI::Option_group* where = probe->add_option_group("where");
+  where->add_option("url", o.url, "such as http://10.0.0.5:8000");
+  CLI::Option* subnet =
+      where->add_option("--subnet", o.subnet,
+                        "every address of it, such as 10.0.0.0/28, at the drivers' usual ports");
+  where->require_option(1);
+  probe->add_option("--port", o.ports, "of a subnet: this port only (repeat)")
+      ->check(CLI::Range(1, 65535))
+      ->needs(subnet);
+  probe->add_option("--key-file", o.key_file, "file that holds the place's API key")
+      ->excludes(subnet);
+  probe->add_option("--ca-file", o.ca_file, "certificates to trust besides the system's");
+  probe->add_flag("--all", o.all, "say of every other driver why it does not fit");
+  probe->add_flag("--json", options.json, "as JSON");
+}
+
 // CLI11 reports by exceptions; its macro turns them into the code to exit with.
 constexpr int kParsed = -1;
 int parse_line(CLI::App& app, int argc, char** argv) {
@@ -166,6 +189,7 @@ std::optional<Options> read_options(int argc, char** argv, int* exit_code) {
               "let the program at the daemon's path take over; no stream breaks", Command::upgrade);
   add_calibrate_command(app, options);
   add_rehearse_command(app, options);
+  add_probe_command(app, options);
   options.program = drivers::program_path(argv[0]);
   options.arguments.assign(argv + 1, argv + argc);
   *exit_code = parse_line(app, argc, argv);

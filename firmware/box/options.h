@@ -21,6 +21,7 @@ enum class Command {
   calibrate,
   shadow,
   rehearse,
+  probe,
 };
 
 struct KeyOptions {
@@ -78,17 +79,27 @@ struct RehearseOptions {
   double price_out = 4;
 };
 
+struct ProbeOptions {
+  std::string url;     // or
+  std::string subnet;  // of which every address is asked
+  std::vector<int> ports;
+  std::string key_file;
+  std::string ca_file;
+  bool all = false;
+};
+
 struct Options {
   Command command = Command::serve;
   std::string config = "/etc/sluice/sluice.yaml";
   std::string program;                 // path of this program, as it was started
   std::vector<std::string> arguments;  // behind the program's name
   bool origin = false;                 // print-settings
-  bool json = false;                   // status, shadow, key list, calibrate, rehearse
+  bool json = false;                   // status, shadow, key list, calibrate, rehearse, probe
   KeyOptions key;
   UsageOptions usage;
   CalibrateOptions calibrate;
   RehearseOptions rehearse;
+  ProbeOptions probe;
   std::vector<std::string> journals;  // replay
   bool quiet = false;                 // replay: only the last line
 };

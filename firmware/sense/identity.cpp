@@ -25,6 +25,20 @@ bool reads_status(const DriverFacts& driver, const SurveyAnswer& answer) {
          });
 }
 
+// One that nothing proves: what is left for a server that lists models and tells no more.
+bool is_generic(const DriverFacts& driver) {
+  return driver.kind == DriverKind::engine && driver.models_path && driver.no_names.empty() &&
+         !driver.fingerprint.has_page() && driver.fingerprint.documents.empty();
+}
+
+bool lists_models(const AnswersRead& answers, const DriverFacts& driver) {
+  const Answers read = answers.for_driver(driver);
+  const DocumentAnswer* list = read.document(*driver.models_path);
+  const ports::JsonValue* data =
+      list == nullptr || list->json == nullptr ? nullptr : list->json->find("data");
+  return data != nullptr && data->as_array() != nullptr;
+}
+
 }  // namespace
 
 std::vector<std::string> first_questions(const std::vector<const DriverFacts*>& drivers) {
@@ -106,6 +120,16 @@ Identity identify(const AnswersRead& answers, const std::vector<const DriverFact
   for (const DriverFacts* driver : drivers) {
     Fitting fitting{driver, fingerprint(answers.for_driver(*driver), *driver)};
     (fitting.match.fits ? identity.fitting : identity.others).push_back(std::move(fitting));
+  }
+  if (identity.fitting.empty()) {
+    for (const DriverFacts* driver : drivers) {
+      if (is_generic(*driver) && lists_models(answers, *driver)) {
+        FingerprintMatch match;
+        match.fits = true;
+        match.matched.push_back(*driver->models_path + " data");
+        identity.fitting.push_back({driver, std::move(match)});
+      }
+    }
   }
   std::stable_sort(
       identity.fitting.begin(), identity.fitting.end(),

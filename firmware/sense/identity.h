@@ -57,6 +57,8 @@ class AnswersRead {
   std::vector<Read> read_;  // of each answer
 };
 
+// Where no driver fits, one that nothing could prove does if the place lists models as its API
+// does.
 Identity identify(const AnswersRead& answers, const std::vector<const DriverFacts*>& drivers);
 
 // A line for each field that the driver maps, and those that nobody tells.

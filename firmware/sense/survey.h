@@ -21,7 +21,7 @@ namespace sluice::sense {
 
 inline constexpr size_t kSurveyPathsMax = 64;  // of one ask()
 inline constexpr Bytes kSurveyBodyMax = kExpositionBytesMax;
-inline constexpr Duration kSurveyPause = Duration::ms(20);
+inline constexpr Duration kSurveyPause = Duration::ms(5);
 inline constexpr size_t kSurveySilencesMax = 3;  // in a row without a word of HTTP: it speaks none
 
 struct SurveyAnswer {
