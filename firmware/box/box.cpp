@@ -33,6 +33,7 @@ Box::Box(Launch launch, LoadedSettings loaded)
       clock_(loop_),
       timers_(loop_, clock_),
       work_(loop_),
+      device_work_(loop_),
       dialer_(loop_, clock_, timers_),
       listeners_(loop_, timers_),
       tls_(timers_, clock_, secrets_, log_),
@@ -59,9 +60,15 @@ Result<void> Box::start() {
   Result<DriverBook> drivers = read_drivers(settings().start.drivers_dir, files_);
   if (!drivers) return drivers.error();
   for (const Error& fault : drivers->faults) log_.error("drivers", "left out: {}", fault.text);
+  if (Result<void> ok = check_exporters(settings(), drivers->catalog); !ok) {
+    log_.error("settings", "{}; until then it is found by its names", ok.error().text);
+  }
+  const auto known = std::make_shared<const sense::DriverCatalog>(drivers->catalog);
   nodes_ = std::make_unique<NodeBook>(NodeBookPorts{loop_, plain_http_, files_, timers_, clock_,
                                                     *probe_random_, senses_, room_, log_},
                                       std::move(drivers->catalog));
+  accelerators_ = std::make_unique<AcceleratorBook>(AcceleratorBookPorts{
+      loop_, device_work_, plain_http_, timers_, clock_, *probe_random_, log_});
   const Result<std::string> token = read_admin_token();
   if (!token) return token.error();
   serving_ = std::make_unique<Serving>(*this, *token);
@@ -70,6 +77,7 @@ Result<void> Box::start() {
   const Result<std::optional<CheckedIdentity>> identity = next_identity(settings());
   if (!identity) return identity.error();
   if (Result<void> ok = show(*identity); !ok) return ok;
+  accelerators_->configure(settings(), known);
   apply_live();
   start_leasing();
   if (Result<void> ok = listen(); !ok) return ok;

@@ -21,10 +21,12 @@
 #include "drivers/uv/dialer.h"
 #include "drivers/uv/listeners.h"
 #include "drivers/uv/loop.h"
+#include "drivers/uv/own_thread.h"
 #include "drivers/uv/signals.h"
 #include "drivers/uv/successors.h"
 #include "drivers/uv/timers.h"
 #include "drivers/uv/work.h"
+#include "firmware/box/accelerator_book.h"
 #include "firmware/box/decision_journal.h"
 #include "firmware/box/handover.h"
 #include "firmware/box/leased_capacity.h"
@@ -127,6 +129,7 @@ class Box : public web::BoxCommands, private NodeLender {
   drivers::UvClock clock_;
   drivers::UvTimers timers_;
   drivers::UvWork work_;
+  drivers::UvOwnThread device_work_;  // looks at accelerators
   drivers::UvDialer dialer_;
   drivers::UvListeners listeners_;
   drivers::MbedTlsServer tls_;
@@ -141,6 +144,7 @@ class Box : public web::BoxCommands, private NodeLender {
   proxy::WaitingRoom room_;
   proxy::RateLimit limits_;
   std::unique_ptr<NodeBook> nodes_;
+  std::unique_ptr<AcceleratorBook> accelerators_;
   std::unique_ptr<Serving> serving_;
   std::unique_ptr<ports::Random> lease_random_;
   std::unique_ptr<LeasedCapacity> leased_;  // null without a platform

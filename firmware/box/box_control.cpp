@@ -71,11 +71,14 @@ Result<void> Box::use(LoadedSettings loaded) {
   Result<DriverBook> drivers = read_drivers(settings().start.drivers_dir, files_);
   if (!drivers) return drivers.error();
   if (!drivers->faults.empty()) return drivers->faults.front();
+  if (Result<void> ok = check_exporters(next, drivers->catalog); !ok) return ok;
+  const auto known = std::make_shared<const sense::DriverCatalog>(drivers->catalog);
   if (Result<void> ok = nodes_->use(std::move(drivers->catalog), next, serving_->world.nodes);
       !ok) {
     return ok;
   }
   if (Result<void> ok = show(*identity); !ok) return ok;
+  accelerators_->configure(next, known);
   const std::vector<std::string> fixed =
       settings::differing_keys(settings(), next, settings::When::fixed);
   if (!fixed.empty()) {

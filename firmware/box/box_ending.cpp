@@ -129,6 +129,7 @@ void Box::finish() {
   give_up_->stop();
   learn_->stop();
   nodes_->stop();
+  accelerators_->stop();
   serving_.reset();  // exchanges that are still open are cancelled and counted
   stored_->journal.flush();
   stored_->meter.flush([this] { loop_.stop(); });

@@ -51,8 +51,9 @@ Box::Serving::Serving(Box& box, std::string admin_token)
       calibrator(
           {box.clock_, box.calendar_, box.timers_, *calibration_random, box.files_, box.log_},
           world, box.settings().start.state_dir + "/cards.json"),
-      web{box.clock_,   box.calendar_,      box.timers_,       box.senses_, decisions,  box.room_,
-          world.extras, box.stored_->meter, box.stored_->keys, box,         calibrator, shadow},
+      web{box.clock_, box.calendar_, box.timers_,        box.senses_,       decisions,
+          box.room_,  world.extras,  box.stored_->meter, box.stored_->keys, box,
+          calibrator, shadow,        *box.accelerators_},
       metrics(web),
       api(world, metrics),
       page(web::Door::page, web, web::embedded_page(), std::move(admin_token)),

@@ -9,6 +9,7 @@
 #include "drivers/os/files.h"
 #include "drivers/os/report.h"
 #include "drivers/os/service_manager.h"
+#include "firmware/box/accelerator_book.h"
 #include "firmware/box/box.h"
 #include "firmware/box/credentials.h"
 #include "firmware/box/driver_book.h"
@@ -94,6 +95,10 @@ int check_config(const Options& options, const LoadedSettings& loaded) {
     return complain({ErrorKind::refused, "settings",
                      fmt::format("{}: node \"{}\": there is no engine description \"{}\"",
                                  options.config, node.name, node.engine)});
+  }
+  if (Result<void> ok = check_exporters(settings, drivers->catalog); !ok) {
+    return complain(
+        {ErrorKind::refused, "settings", fmt::format("{}: {}", options.config, ok.error().text)});
   }
   if (Result<void> ok = check_tls(settings, files); !ok) {
     return complain({ErrorKind::refused, "settings",

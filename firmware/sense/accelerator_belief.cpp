@@ -1,5 +1,6 @@
 #include "firmware/sense/accelerator_belief.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "firmware/sense/accelerator_reading.h"
@@ -15,6 +16,13 @@ Figure to_figure(const ports::AcceleratorValue& value, Instant at) {
   if (!value.source.empty()) figure.source = value.source;
   figure.at = at;
   return figure;
+}
+
+// What a page calls a device is shown in other pages.
+void make_plain(std::string& text) {
+  if (text.size() > kAcceleratorTextMax) text.resize(kAcceleratorTextMax);
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
 }
 
 }  // namespace
@@ -92,6 +100,9 @@ AcceleratorBelief::AcceleratorBelief(std::string name, std::string driver) {
 void AcceleratorBelief::believe(std::vector<AcceleratorLoad> accelerators, Instant now) {
   report_.state = AcceleratorSourceState::answers;
   report_.why.clear();
+  for (AcceleratorLoad& load : accelerators) {
+    for (std::string* text : {&load.id, &load.name, &load.vendor, &load.trouble}) make_plain(*text);
+  }
   keep_ages(report_.accelerators, accelerators);
   report_.accelerators = std::move(accelerators);
   at_ = now;
@@ -105,8 +116,8 @@ void AcceleratorBelief::doubt(AcceleratorSourceState state, std::string why) {
 
 AcceleratorSourceReport AcceleratorBelief::report(Duration stale_after, Instant now) const {
   AcceleratorSourceReport report = report_;
-  if (at_ == Instant()) return report;
-  report.age = now - at_;
+  if (!at_) return report;
+  report.age = now - *at_;
   if (*report.age > kAcceleratorForgotten) report.accelerators.clear();
   for (AcceleratorLoad& load : report.accelerators) mark_stale(load, stale_after, now);
   return report;

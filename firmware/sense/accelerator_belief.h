@@ -10,6 +10,7 @@
 
 namespace sluice::sense {
 
+inline constexpr size_t kAcceleratorTextMax = 160;  // bytes of an id, a name, a trouble; ASCII
 inline constexpr Duration kAcceleratorForgotten = Duration::seconds(3600);  // after its last answer
 
 AcceleratorLoad to_load(const ports::AcceleratorReading& reading, Instant at);
@@ -29,7 +30,7 @@ class AcceleratorBelief {
 
  private:
   AcceleratorSourceReport report_;  // without age, nothing stale
-  Instant at_;                      // of the last answer; the origin: none came
+  std::optional<Instant> at_;       // of the last answer
 };
 
 }  // namespace sluice::sense

@@ -50,18 +50,15 @@ ExporterTimes exporter_times(const DriverFacts* driver, Duration scrape) {
 }
 
 AcceleratorProbe::AcceleratorProbe(ExporterPorts ports,
-                                   std::shared_ptr<const AcceleratorDrivers> drivers,
+                                   std::shared_ptr<const DriverCatalog> drivers,
                                    ExporterPlace place, Callback on_change)
     : ports_(ports),
       drivers_(std::move(drivers)),
       place_(std::move(place)),
       on_change_(std::move(on_change)),
       belief_(place_.name, place_.driver),
-      timer_(ports_.timers.make([this] { on_due(); })) {
-  for (const DriverFacts& driver : *drivers_) {
-    if (driver.name == place_.driver) driver_ = &driver;
-  }
-}
+      driver_(drivers_->accelerator(place_.driver)),
+      timer_(ports_.timers.make([this] { on_due(); })) {}
 
 void AcceleratorProbe::start() {
   move_to(State::waiting);
@@ -93,7 +90,7 @@ std::vector<std::string> AcceleratorProbe::pages() const {
   if (driver_ != nullptr) {
     add(*driver_);
   } else {
-    for (const DriverFacts& driver : *drivers_) add(driver);
+    for (const auto& [name, driver] : drivers_->accelerators) add(driver);
   }
   if (pages.empty()) pages.emplace_back("/metrics");
   return pages;
@@ -185,7 +182,7 @@ void AcceleratorProbe::recognise(const Exposition& page) {
   Answers answers;
   answers.page = &page;
   size_t most = 0;
-  for (const DriverFacts& driver : *drivers_) {
+  for (const auto& [name, driver] : drivers_->accelerators) {
     const FingerprintMatch match = fingerprint(answers, driver);
     if (!match.fits || match.strength() <= most) continue;
     most = match.strength();

@@ -19,7 +19,7 @@
 #include "firmware/ports/random.h"
 #include "firmware/ports/timers.h"
 #include "firmware/sense/accelerator_belief.h"
-#include "firmware/sense/driver_facts.h"
+#include "firmware/sense/driver_catalog.h"
 #include "firmware/sense/exposition.h"
 #include "firmware/sense/page_sieve.h"
 
@@ -54,13 +54,11 @@ struct ExporterTimes {
 };
 ExporterTimes exporter_times(const DriverFacts* driver, Duration scrape);
 
-using AcceleratorDrivers = std::vector<DriverFacts>;
-
 class AcceleratorProbe final : private ports::HttpCallSink {
  public:
   // `on_change`: its state is another one, or a device is no longer well, or is again. Never called
   // inside start() or stop(); it may not destroy this.
-  AcceleratorProbe(ExporterPorts ports, std::shared_ptr<const AcceleratorDrivers> drivers,
+  AcceleratorProbe(ExporterPorts ports, std::shared_ptr<const DriverCatalog> drivers,
                    ExporterPlace place, Callback on_change);
   ~AcceleratorProbe() override = default;
   AcceleratorProbe(const AcceleratorProbe&) = delete;
@@ -90,7 +88,7 @@ class AcceleratorProbe final : private ports::HttpCallSink {
 
   // Fixed after construction.
   const ExporterPorts ports_;
-  const std::shared_ptr<const AcceleratorDrivers> drivers_;
+  const std::shared_ptr<const DriverCatalog> drivers_;
   const ExporterPlace place_;
   const Callback on_change_;
 

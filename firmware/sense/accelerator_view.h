@@ -27,7 +27,7 @@ enum class AcceleratorSourceState {
 const char* to_text(AcceleratorSourceState state);
 
 struct AcceleratorSourceReport {
-  std::string name;    // of an exporter, as in the settings; "nvml", "sysfs" of this machine
+  std::string name;    // of an exporter, as in the settings; "host nvml", "host sysfs"
   std::string driver;  // a driver file, or "nvml", "sysfs"; empty: not yet found by fingerprint
   AcceleratorSourceState state = AcceleratorSourceState::waiting;
   std::string why;              // unless it answers

@@ -80,6 +80,7 @@ enum class Aggregate {  // over the series that match
 struct LabelMatch {
   std::string name;
   std::string value;
+  bool operator==(const LabelMatch&) const = default;
 };
 
 // Numbers by which "unknown" is written. Besides, NaN, infinities, negative numbers and those from
@@ -87,6 +88,7 @@ struct LabelMatch {
 struct Sentinel {
   double value = 0;
   bool and_above = false;
+  bool operator==(const Sentinel&) const = default;
 };
 
 // One way to read a field. Of what is not told there is no value, never 0.
@@ -114,6 +116,7 @@ struct ValueSource {
   bool is_derived() const {
     return form == Form::ratio || form == Form::sum_of || form == Form::per;
   }
+  bool operator==(const ValueSource&) const = default;
 };
 
 struct DocumentSource {
@@ -122,6 +125,7 @@ struct DocumentSource {
   bool at_scrape_pace = false;  // else at the pace of health probes
   bool without_page = false;    // asked only while no metrics page is answered
   std::vector<int> statuses;    // read besides 2xx, e.g. 503 while loading
+  bool operator==(const DocumentSource&) const = default;
 };
 
 struct LabelCondition {
@@ -129,12 +133,14 @@ struct LabelCondition {
   std::string label;
   enum class Test { present, absent, starts_with, not_starts_with } test = Test::present;
   std::string text;
+  bool operator==(const LabelCondition&) const = default;
 };
 
 struct DocumentCondition {
   std::string path;
   std::string member;
   std::optional<std::string> equals;
+  bool operator==(const DocumentCondition&) const = default;
 };
 
 // A page is this driver's if all of this holds. A document proves it by itself.
@@ -146,6 +152,7 @@ struct FingerprintFacts {
   std::vector<DocumentCondition> documents;  // any of them
 
   bool has_page() const { return !all_of.empty() || !any_of.empty(); }
+  bool operator==(const FingerprintFacts&) const = default;
 };
 
 struct ScrapeFacts {
@@ -157,6 +164,7 @@ struct ScrapeFacts {
   Duration refresh;                // how often the origin renews its figures; zero = at every look
   Duration stale_after;            // of the figures; zero = as the settings say
   std::vector<std::pair<std::string, std::string>> never_ask;  // path, why
+  bool operator==(const ScrapeFacts&) const = default;
 };
 
 struct DriverFacts {
@@ -204,6 +212,7 @@ struct DriverFacts {
   }
   bool reads_page() const;  // some field of an engine is read from its metrics page
   const DocumentSource* document(std::string_view document_name) const;  // null if there is none
+  bool operator==(const DriverFacts&) const = default;
 };
 
 // `file` is the file's name, for errors. Errors: refused, with file:line and what to write.

@@ -31,10 +31,14 @@ HostAccelerators::HostAccelerators(HostAcceleratorPorts ports,
       source_(std::move(source)),
       times_(times),
       on_change_(std::move(on_change)),
-      belief_(source_->name(), source_->name()),
+      belief_(fmt::format("host {}", source_->name()), source_->name()),
       timer_(ports_.timers.make([this] { on_due(); })) {}
 
-HostAccelerators::~HostAccelerators() { stop(); }
+// The source may end with a call into its driver, which may block like any other.
+HostAccelerators::~HostAccelerators() {
+  stop();
+  ports_.work.run([source = std::move(source_)] {}, [] {});
+}
 
 void HostAccelerators::move_to(State next) {
   const bool allowed = next == State::stopped ||

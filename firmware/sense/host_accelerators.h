@@ -56,7 +56,7 @@ class HostAccelerators {
 
   // Fixed after construction.
   const HostAcceleratorPorts ports_;
-  const std::shared_ptr<ports::Accelerators> source_;
+  std::shared_ptr<ports::Accelerators> source_;  // const otherwise; handed on at the end
   const HostLookTimes times_;
   const Callback on_change_;
 

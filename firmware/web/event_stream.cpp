@@ -73,7 +73,8 @@ void EventStream::send_event(std::string_view name, std::string_view json) {
 std::string status_now(const WebWorld& world) {
   const Instant now = world.clock.now();
   return status_json({world.box.status(), world.calendar.now(), world.senses.reports(now),
-                      world.meter.share(now), world.queue.queue(), world.shadow.shadow()});
+                      world.meter.share(now), world.queue.queue(), world.shadow.shadow(),
+                      world.accelerators.accelerators(now), now});
 }
 
 }  // namespace sluice::web

@@ -1,5 +1,6 @@
 #include "firmware/web/metrics_page.h"
 
+#include "firmware/web/accelerator_metrics.h"
 #include "firmware/web/answers.h"
 #include "firmware/web/metrics_text.h"
 
@@ -185,6 +186,7 @@ std::string metrics_text(const MetricsParts& parts, const Totals& totals) {
   write_nodes(page, parts.nodes);
   write_box(page, parts);
   write_extras(page, parts.extras);
+  write_accelerators(page, parts.accelerators, parts.now);
   return page.take();
 }
 
@@ -201,7 +203,9 @@ std::unique_ptr<ports::HttpActivity> MetricsPage::open(const ports::HttpRequestH
                            world_.queue.queue(),
                            world_.meter.unstored_rows(),
                            world_.meter.spent_in_all(),
-                           world_.extras.extras()};
+                           world_.extras.extras(),
+                           world_.accelerators.accelerators(world_.clock.now()),
+                           world_.clock.now()};
   send_text(answer, 200, kMetricsType, metrics_text(parts, world_.meter.totals()));
   return std::make_unique<Answered>();
 }

@@ -9,6 +9,7 @@
 #include "firmware/meter/meter_view.h"
 #include "firmware/ports/http_service.h"
 #include "firmware/proxy/decisions_view.h"
+#include "firmware/sense/accelerator_view.h"
 #include "firmware/sense/sense_view.h"
 #include "firmware/web/box_commands.h"
 #include "firmware/web/web_world.h"
@@ -23,6 +24,8 @@ struct MetricsParts {
   size_t unstored_rows = 0;
   Money spent_this_month;
   proxy::ExtraReport extras;
+  std::vector<sense::AcceleratorSourceReport> accelerators = {};
+  Instant now = {};  // what their ages are counted to
 };
 
 // Pure.

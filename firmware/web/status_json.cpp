@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "firmware/ports/json.h"
+#include "firmware/web/accelerators_json.h"
 
 namespace sluice::web {
 
@@ -175,7 +176,8 @@ std::string status_json(const StatusParts& parts) {
        {"share", share_value(parts.share, parts.box.currency)},
        {"queue", JsonValue::object({{"length", count(parts.queue.length)},
                                     {"length_max", count(parts.queue.length_max)}})},
-       {"nodes", std::move(nodes)}});
+       {"nodes", std::move(nodes)},
+       {"accelerators", accelerators_value(parts.accelerators, parts.now)}});
   if (parts.shadow) status.add("shadow", shadow_value(parts.shadow, parts.box.currency));
   if (!parts.box.health.empty()) status.add("health", parts.box.health);
   return ports::to_json(status);

@@ -9,6 +9,7 @@
 #include "firmware/meter/meter_view.h"
 #include "firmware/proxy/decisions_view.h"
 #include "firmware/proxy/shadow_view.h"
+#include "firmware/sense/accelerator_view.h"
 #include "firmware/sense/sense_view.h"
 #include "firmware/web/box_commands.h"
 
@@ -21,6 +22,8 @@ struct StatusParts {
   meter::Share share;
   proxy::QueueReport queue;
   std::optional<proxy::ShadowReport> shadow = {};
+  std::vector<sense::AcceleratorSourceReport> accelerators = {};
+  Instant now = {};  // what their ages are counted to
 };
 
 // How full the local engines are. A node counts while it is enabled and not down.

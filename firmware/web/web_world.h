@@ -8,6 +8,7 @@
 #include "firmware/ports/timers.h"
 #include "firmware/proxy/decisions_view.h"
 #include "firmware/proxy/shadow_view.h"
+#include "firmware/sense/accelerator_view.h"
 #include "firmware/sense/sense_view.h"
 #include "firmware/web/box_commands.h"
 #include "firmware/web/calibration_commands.h"
@@ -27,6 +28,7 @@ struct WebWorld {
   BoxCommands& box;
   CalibrationCommands& calibration;
   const proxy::ShadowView& shadow;
+  const sense::AcceleratorView& accelerators;
 };
 
 }  // namespace sluice::web

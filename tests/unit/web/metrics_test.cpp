@@ -167,7 +167,7 @@ TEST_CASE(
       if (type != "histogram") CHECK(name == family);
     }
   }
-  CHECK(seen.size() == 25);
+  CHECK(seen.size() == 34);
 }
 
 TEST_CASE("metrics: what is not known is left out, and nobody who asks is named") {
@@ -193,4 +193,40 @@ TEST_CASE("metrics: values that are no numbers are written as the format wants t
   CHECK(has_line(page, "a{x=\"1\"} NaN"));
   CHECK(has_line(page, "a{x=\"2\"} -Inf"));
   CHECK(sense::parse_exposition(page).bad_lines == 0);
+}
+
+TEST_CASE("metrics: accelerators have labelled series; what is not told, or is stale, has none") {
+  Box box;
+  const Instant now = box.time.now();
+  sense::AcceleratorLoad gpu;
+  gpu.id = "GPU-1";
+  gpu.name = "H\"100";
+  gpu.vendor = "nvidia";
+  gpu.busy = {0.5, sense::Confidence::told, "nvml", now - Duration::ms(250)};
+  gpu.power_w = {300, sense::Confidence::stale, "nvml", now - Duration::seconds(9)};
+  gpu.health = {0, sense::Confidence::told, "nvml", now - Duration::ms(500)};
+  box.accelerators.sources = {
+      {"host nvml", "nvml", sense::AcceleratorSourceState::answers, "", Duration(), {gpu, gpu}},
+      {"rack", "", sense::AcceleratorSourceState::silent, "refused", {}, {}}};
+  const std::string page = page_of(box);
+  const sense::Exposition read = sense::parse_exposition(page);
+  CHECK(read.bad_lines == 0);
+  CHECK(read.duplicates == 0);
+  const std::string labels = "{source=\"host nvml\",accelerator=\"GPU-1\"";
+  for (const std::string& line : {
+           "sluice_accelerator_busy_ratio" + labels + "} 0.5",
+           "sluice_accelerator_health" + labels + "} 0",
+           "sluice_accelerator_age_seconds" + labels + "} 0.25",
+           "sluice_accelerator_info" + labels + ",vendor=\"nvidia\",model=\"H\\\"100\"} 1",
+           std::string("sluice_accelerator_source_up{source=\"host nvml\",driver=\"nvml\"} 1"),
+           std::string("sluice_accelerator_source_up{source=\"rack\",driver=\"\"} 0"),
+       }) {
+    CAPTURE(line);
+    CHECK(has_line(page, line));
+  }
+  for (const char* absent :
+       {"sluice_accelerator_power_watts{", "sluice_accelerator_memory_used_bytes{",
+        "sluice_accelerator_temperature_celsius{"}) {
+    CHECK(page.find(absent) == std::string::npos);
+  }
 }

@@ -43,7 +43,7 @@ TEST_CASE("status: the whole text, member by member") {
         R"({"name":"east","place":"cloud","engine":"vllm","state":"slow_start",)"
         R"("why":"came back","in_flight":4,"line":0,"running":null,"waiting":null,)"
         R"("kv_usage":null,"ttft_ms_p50":null,"tpot_ms_p50":null,"age_ms":null,)"
-        R"("models":["qwen"]}]})");
+        R"("models":["qwen"]}],"accelerators":[]})");
   door.box.state.health = "the overlay cannot be read";
   const auto sick = ports::parse_json(door.ask("GET", "/api/v1/status").body);
   CHECK(sick->text("health") == "the overlay cannot be read");
@@ -117,4 +117,36 @@ TEST_CASE("decisions: newest first, at most as many as asked for, every figure w
   for (const char* n : {"0", "-1", "501", "many"}) {
     CHECK(door.ask("GET", std::string("/api/v1/decisions?n=") + n).status == 400);
   }
+}
+
+TEST_CASE("status: accelerators, each figure with its source, age and confidence") {
+  DoorUnderTest door;
+  const Instant now = door.time.now();
+  sense::AcceleratorLoad gpu;
+  gpu.id = "GPU-1";
+  gpu.vendor = "nvidia";
+  gpu.trouble = "lost";
+  gpu.busy = {0.5, sense::Confidence::derived, "fdinfo", now - Duration::ms(250)};
+  gpu.power_w.source = "not supported";
+  door.accelerators.sources = {{"host nvml", "nvml",
+                                sense::AcceleratorSourceState::driver_not_running, "not loaded",
+                                Duration::ms(1500), std::vector<sense::AcceleratorLoad>(70, gpu)}};
+  const auto status = ports::parse_json(door.ask("GET", "/api/v1/status").body);
+  REQUIRE(status);
+  const ports::JsonValue& source = status->find("accelerators")->as_array()->at(0);
+  CHECK(source.text("source") == "host nvml");
+  CHECK(source.text("driver") == "nvml");
+  CHECK(source.text("state") == "driver_not_running");
+  CHECK(source.text("why") == "not loaded");
+  CHECK(source.integer("age_ms") == 1500);
+  CHECK(source.find("devices")->as_array()->size() == 64);
+  CHECK(source.integer("more") == 6);
+  const ports::JsonValue& device = source.find("devices")->as_array()->at(0);
+  CHECK(device.text("trouble") == "lost");
+  CHECK(ports::to_json(*device.find("busy")) ==
+        R"({"value":0.5,"source":"fdinfo","age_ms":250,"confidence":"derived"})");
+  CHECK(ports::to_json(*device.find("power_w")) ==
+        R"({"value":null,"source":"not supported","age_ms":null,"confidence":"absent"})");
+  CHECK(ports::to_json(*device.find("health")) ==
+        R"({"value":null,"source":"not told","age_ms":null,"confidence":"absent"})");
 }

@@ -68,6 +68,13 @@ struct SetNodes final : sense::SenseView {
   std::vector<sense::NodeReport> reports(Instant) const override { return nodes; }
 };
 
+struct SetAccelerators final : sense::AcceleratorView {
+  std::vector<sense::AcceleratorSourceReport> sources;
+  std::vector<sense::AcceleratorSourceReport> accelerators(Instant) const override {
+    return sources;
+  }
+};
+
 struct SetDecisions final : proxy::DecisionsView {
   std::vector<proxy::DecisionReport> made;  // oldest first
   void add() {
@@ -244,8 +251,9 @@ struct Box {
   SetBox box;
   SetCalibration calibration;
   SetShadow shadow;
-  WebWorld world{time,   date,  time, nodes, decisions,   queue,
-                 extras, meter, keys, box,   calibration, shadow};
+  SetAccelerators accelerators;
+  WebWorld world{time,  date, time, nodes,       decisions, queue,       extras,
+                 meter, keys, box,  calibration, shadow,    accelerators};
 };
 
 inline constexpr const char* kToken = "the-right-token";
