@@ -265,4 +265,9 @@ govern::NodePolicy node_policy(const settings::NodeSettings& node) {
   return policy;
 }
 
+Duration stale_after(const sense::ScrapeFacts& facts, Duration scrape) {
+  const Duration gap = std::max(scrape, facts.gap_min);
+  return std::max(facts.stale_after, gap * 3);
+}
+
 }  // namespace sluice::box

@@ -36,4 +36,7 @@ Result<upstream::EndpointSet> endpoints_of(const settings::NodeSettings& node,
                                            const sense::DriverFacts& facts);
 govern::NodePolicy node_policy(const settings::NodeSettings& node);
 
+// When the figures of an engine are too old: as its driver says, but never before three looks.
+Duration stale_after(const sense::ScrapeFacts& facts, Duration scrape);
+
 }  // namespace sluice::box

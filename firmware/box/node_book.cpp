@@ -126,6 +126,8 @@ Result<void> NodeBook::configure(const settings::Settings& settings,
     plans.push_back(std::move(*plan));
     profiles.push_back(node_profile(node, settings));
     profiles.back().trouble = plans.back().trouble;
+    profiles.back().stale_after =
+        stale_after(plans.back().facts.scrape, settings.live.sense.scrape);
   }
   const Duration tpot_max = proxy_policy(settings).admission.levels.at("default").tpot_max;
   Result<void> known =

@@ -41,6 +41,10 @@ void NodeWatch::on_slots(int slots) {
   if (sense::NodeState* state = node()) state->slots(slots);
 }
 
+void NodeWatch::on_documents(const sense::EngineReading& reading) {
+  if (sense::NodeState* state = node()) state->documents(reading, clock_.now());
+}
+
 void NodeWatch::on_health(bool alive, std::string_view why) {
   if (sense::NodeState* state = node()) state->health(alive, why, clock_.now());
   if (alive) room_.poke();

@@ -25,6 +25,7 @@ class NodeWatch : public sense::ProbeSink {
   void on_reading(const sense::EngineReading& reading) override;
   void on_models(std::vector<std::string> names, std::optional<int64_t> max_model_len) override;
   void on_slots(int slots) override;
+  void on_documents(const sense::EngineReading& reading) override;
   void on_health(bool alive, std::string_view why) override;
   void on_metrics_fault(sense::MetricsFault fault, std::string_view why) override;
   void on_key_refused(int http_status) override;

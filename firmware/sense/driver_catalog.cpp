@@ -28,6 +28,13 @@ Error refuse(std::string_view file, const ports::ConfigNode& at, std::string tex
   return Error{ErrorKind::refused, fmt::format("{}:{}", file, at.line), std::move(text)};
 }
 
+// "file:line: text" parted, as all other errors of a file are.
+Error placed(const Error& error, std::string_view file) {
+  const size_t end = error.text.find(": ", file.size());
+  if (!error.text.starts_with(file) || end == std::string::npos) return error;
+  return Error{error.kind, error.text.substr(0, end), error.text.substr(end + 2)};
+}
+
 }  // namespace
 
 const char* to_text(DriverShelf shelf) {
@@ -62,7 +69,7 @@ Result<void> add_driver(DriverCatalog& catalog, DriverShelf shelf, std::string_v
                  fmt::format("a driver file has at most {} bytes", kDriverFileBytesMax.count)};
   }
   const Result<ports::ConfigNode> node = ports::parse_config(text, file);
-  if (!node) return node.error();
+  if (!node) return placed(node.error(), file);
   Result<DriverFacts> facts = read_driver_facts(*node, file);
   if (!facts) return facts.error();
   if (facts->name != stem_of(file)) {

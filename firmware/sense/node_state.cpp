@@ -283,6 +283,7 @@ void NodeState::read(const EngineReading& reading, Instant now) {
   if (ever_read_) learn_from_engine(reading_, reading, now);
   const int waiting = to_count(reading.waiting.value_or(0));
   waiting_ = ever_read_ ? std::min(waiting, to_count(reading_.waiting.value_or(0))) : waiting;
+  history_.add(reading, now);
   reading_ = reading;
   read_at_ = now;
   ever_read_ = true;
@@ -291,6 +292,17 @@ void NodeState::read(const EngineReading& reading, Instant now) {
   peak_before_ = peak_;
   peak_ = in_flight();
   if (reading.limit && *reading.limit >= 1) engine_slots_ = to_count(*reading.limit);
+}
+
+EngineLoad NodeState::load(Instant now) const {
+  EngineLoad load = history_.load(profile_.stale_after, now);
+  if (profile_.concurrency_limit > 0) {
+    load.limit.value = profile_.concurrency_limit;
+    load.limit.confidence = Confidence::told;
+    load.limit.source = "settings";
+    load.limit.at = now;
+  }
+  return load;
 }
 
 void NodeState::health(bool alive, std::string_view why, Instant now) {

@@ -19,6 +19,7 @@
 #include "firmware/sense/engine_twin.h"
 #include "firmware/sense/failure_share.h"
 #include "firmware/sense/forecast_error.h"
+#include "firmware/sense/load_history.h"
 #include "firmware/sense/prefix_index.h"
 #include "firmware/sense/step_fit.h"
 #include "firmware/sense/tpot_curve.h"
@@ -52,6 +53,7 @@ struct NodeProfile {
   Tokens context_max;  // zero: what the node says
   valve::FeatureSet offers = valve::FeatureSet::all();
   int weight = 1;
+  Duration stale_after;  // of what its engine tells; zero: never
 };
 
 struct SenseTimes {
@@ -126,6 +128,9 @@ class NodeState {
   std::string why(Instant now) const;  // of a node that is not up
   std::optional<Duration> reading_age(Instant now) const;
   const EngineReading& reading() const { return reading_; }
+  // What the engine told, with latencies by difference of two looks.
+  EngineLoad load(Instant now) const;
+  void documents(const EngineReading& told, Instant now) { history_.add(told, now); }
   std::optional<Duration> ttft_p50(Instant now) const { return ttfts_.quantile(0.5, now); }
   std::optional<Duration> tpot_p50(Instant now) const { return tpots_.quantile(0.5, now); }
   double cache_trust() const { return trust_.share(); }
@@ -183,6 +188,7 @@ class NodeState {
   Tokens prefill_backlog_;
   uint64_t ended_count_ = 0;
 
+  LoadHistory history_;
   EngineReading reading_;
   Instant read_at_;
   // Most of our own requests at a time since the last reading, and in the gap before it: the engine

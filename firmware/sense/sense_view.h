@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "firmware/base/time.h"
+#include "firmware/sense/load.h"
 #include "firmware/valve/view.h"
 
 namespace sluice::sense {
@@ -25,6 +26,8 @@ struct NodeReport {
   std::optional<Duration> ttft_p50;
   std::optional<Duration> tpot_p50;
   std::optional<Duration> reading_age;
+  EngineLoad load;  // in the canonical words, each figure with source, age and confidence
+  Instant at;       // of this report: ages are counted to here
   std::vector<std::string> models;
   valve::StepModel step;  // as learnt; not known: nothing is
   std::string advice_en;  // what to set in the engine, if its steps break the service level

@@ -164,6 +164,8 @@ std::vector<NodeReport> Senses::reports(Instant now) const {
     report.ttft_p50 = node.ttft_p50(now);
     report.tpot_p50 = node.tpot_p50(now);
     report.reading_age = node.reading_age(now);
+    report.load = node.load(now);
+    report.at = now;
     report.models = node.served_models();
     report.step = view.step;
     const double sequences = std::max(1, view.moment.decoding);

@@ -1,31 +1,16 @@
 #include "firmware/web/accelerators_json.h"
 
-#include <cmath>
 #include <cstdint>
+
+#include "firmware/web/load_json.h"
 
 namespace sluice::web {
 
 using ports::JsonValue;
 using sense::AcceleratorLoad;
 using sense::AcceleratorSourceReport;
-using sense::Figure;
 
 namespace {
-
-constexpr double kWholeMax = 9e15;  // whole doubles up to here are exact
-
-JsonValue number(double value) {  // 12 rather than 12.0
-  const bool whole = std::abs(value) < kWholeMax && std::floor(value) == value;
-  return whole ? JsonValue(static_cast<int64_t>(value)) : JsonValue(value);
-}
-
-JsonValue figure_value(const Figure& figure, Instant now) {
-  const bool told = figure.value.has_value();
-  return JsonValue::object({{"value", told ? number(*figure.value) : JsonValue()},
-                            {"source", figure.source},
-                            {"age_ms", told ? JsonValue((now - figure.at).as_ms()) : JsonValue()},
-                            {"confidence", to_text(figure.confidence)}});
-}
 
 JsonValue accelerator_value(const AcceleratorLoad& load, Instant now) {
   return JsonValue::object({{"id", load.id},

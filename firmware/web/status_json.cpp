@@ -5,6 +5,7 @@
 
 #include "firmware/ports/json.h"
 #include "firmware/web/accelerators_json.h"
+#include "firmware/web/load_json.h"
 
 namespace sluice::web {
 
@@ -80,6 +81,8 @@ JsonValue node_value(const sense::NodeReport& node) {
   if (!node.advice_en.empty()) {
     value.add("advice", JsonValue::object({{"en", node.advice_en}, {"zh", node.advice_zh}}));
   }
+  JsonValue load = load_value(node.load, node.at);
+  if (!load.as_object()->empty()) value.add("load", std::move(load));
   if (node.step.is_known()) value.add("step", step_value(node.step));
   return value;
 }

@@ -104,6 +104,9 @@ class Drivers(World):
         engine.pages["/stats"] = stats(400, 70)
         wait_until(lambda: self.box.node("brandx")["waiting"] == 70, "its queue is seen")
         self.assertEqual(self.box.node("brandx")["running"], 400)
+        told = self.box.node("brandx")["load"]["waiting"]
+        self.assertEqual((told["source"], told["confidence"]), ("brandx_queued", "told"))
+        self.assertLess(told["age_ms"], 5000)
         wait_until(lambda: self.served_by() == "far", "a full engine is spared")
         engine.pages["/stats"] = stats(0, 0)
         wait_until(lambda: self.served_by() == "brandx", "an empty engine is used again")
@@ -116,6 +119,8 @@ class Drivers(World):
         self.start_box([entry], drivers_dir=self.drivers_dir())
         wait_until(lambda: self.box.node("brandy")["waiting"] == 3, "both ranks add up")
         self.assertEqual(self.box.node("brandy")["running"], 7)
+        limit = self.box.node("brandy")["load"]["limit"]
+        self.assertEqual((limit["value"], limit["source"]), (16, "/load.json ranks[].most"))
         self.stop_box()
 
     def test_a_file_takes_the_place_of_the_driver_of_its_name_at_a_reload(self):

@@ -249,7 +249,7 @@ TEST_CASE("driver catalog: a file of another name, kind or size is refused") {
             .find("a.yaml:2 a driver of kind engine lies in the folder accelerators") == 0);
   CHECK(fault(DriverShelf::engines, "a.yaml", std::string(200000, '#')).find("at most 131072") !=
         std::string::npos);
-  CHECK(fault(DriverShelf::engines, "a.yaml", "driver: [\n").find("a.yaml:") != std::string::npos);
+  CHECK(fault(DriverShelf::engines, "a.yaml", "driver: [\n").starts_with("a.yaml:"));
   CHECK(catalog.all().empty());
 }
 

@@ -49,6 +49,22 @@ TEST_CASE("status: the whole text, member by member") {
   CHECK(sick->text("health") == "the overlay cannot be read");
 }
 
+TEST_CASE("status: what an engine tells of its load has value, source, age and confidence") {
+  DoorUnderTest door;
+  sense::NodeReport node = node_report("gpu", Place::local, 1, 2);
+  node.at = Instant::from_us(9'000'000);
+  node.load.waiting = {3, sense::Confidence::told, "vllm:num_requests_waiting",
+                       Instant::from_us(8'750'000)};
+  node.load.ttft.p95_s = {9.75, sense::Confidence::derived, "t over 10.0 s", node.at};
+  node.load.limit.source = "x is missing";  // absent: not written
+  door.nodes.nodes = {node};
+  const std::string body = door.ask("GET", "/api/v1/status").body;
+  CHECK(body.find(R"("load":{"waiting":{"value":3,"source":"vllm:num_requests_waiting",)"
+                  R"("age_ms":250,"confidence":"told"},"ttft_p95_s":{"value":9.75,)"
+                  R"("source":"t over 10.0 s","age_ms":0,"confidence":"derived"}})") !=
+        std::string::npos);
+}
+
 TEST_CASE("status: each state of a node has its word") {
   DoorUnderTest door;
   const std::pair<Health, const char*> words[] = {{Health::up, "up"},
