@@ -95,6 +95,7 @@ void Box::on_handed_over() {
     if (entrance.listener) entrance.listener->own_name(false);
   }
   folder_lock_.reset();
+  accelerators_->stop();  // the successor asks them now
   drain(settings().live.limits.upgrade_drain_max);
   handed_over_ = true;
 }

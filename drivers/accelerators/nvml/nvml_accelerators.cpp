@@ -43,7 +43,8 @@ const char* advice(int code) {
   switch (code) {
     case kNvmlDriverNotLoaded:
     case kNvmlUninitialized:
-      return "; load it (modprobe nvidia), or set accelerators.host to off";
+      return "; load it (modprobe nvidia) and let the service open /dev/nvidia*, or set "
+             "accelerators.host to off";
     case kNvmlVersionMismatch:
     case kNvmlFunctionNotFound:
       return "; restart the machine after an update of the driver";
