@@ -41,6 +41,26 @@ bool counts_less(const EngineReading& before, const EngineReading& after) {
           *after.generation_tokens < *before.generation_tokens);
 }
 
+// Whether it is one of those by which the queue is known.
+bool tells_queue(const FieldReport& field, bool apart) {
+  if (!apart) return field.field == to_text(EngineField::in_flight);
+  return field.field == to_text(EngineField::running) ||
+         field.field == to_text(EngineField::waiting);
+}
+
+// All that an engine counts of its work, in one number that moves with any of it.
+std::optional<double> counted(const EngineReading& reading) {
+  std::optional<double> sum;
+  const auto add = [&sum](double value) { sum = sum.value_or(0) + value; };
+  if (reading.prompt_tokens) add(*reading.prompt_tokens);
+  if (reading.generation_tokens) add(*reading.generation_tokens);
+  for (const auto* histogram : {&reading.ttft, &reading.tpot, &reading.queue_time}) {
+    if (*histogram) add((*histogram)->count);
+  }
+  if (sum && reading.kv_usage) add(*reading.kv_usage);
+  return sum;
+}
+
 }  // namespace
 
 NodeState::NodeState(valve::NodeId id, NodeProfile profile, const SenseTimes& times)
@@ -61,7 +81,7 @@ void NodeState::set_times(const SenseTimes& times) {
 bool NodeState::is_fresh(Instant now) const { return ever_read_ && now - read_at_ <= times_.lease; }
 
 int NodeState::concurrency(Instant now) const {
-  return in_flight() + (is_fresh(now) ? others_ : 0);
+  return in_flight() + (is_fresh(now) ? to_count(queue_.at(now).others) : 0);
 }
 
 bool NodeState::is_minute_full(Instant now) const {
@@ -87,7 +107,7 @@ void NodeState::reserve(const Flight& flight, Instant now) {
   follow_sent(open, now);
   const bool added = flights_.emplace(flight.id, open).second;
   ENSURE(added);
-  peak_ = std::max(peak_, in_flight());
+  queue_.sent(now);
   if (profile_.requests_per_minute > 0) {
     sent_lately_.push_back(now);
     const auto keep = static_cast<size_t>(profile_.requests_per_minute);
@@ -187,6 +207,7 @@ void NodeState::first_token(uint64_t id, Instant now) {
   open.concurrency_then = concurrency(now);
   open.tokens = 1;
   leave_backlog(open);
+  queue_.began(open.sent, now);
   follow_first(open, now);
   fit_.learn(open.ahead, now - open.sent, now);
   ttfts_.add(now - open.sent, now);
@@ -205,6 +226,7 @@ void NodeState::tokens(uint64_t id, int count, Instant now) {
   open.last = now;
   open.concurrency_then = at;
   open.tokens += count;
+  queue_.tokens(count);
 }
 
 void NodeState::end(uint64_t id, const FlightResult& result, Instant now) {
@@ -256,6 +278,10 @@ void NodeState::end(uint64_t id, const FlightResult& result, Instant now) {
     if (!open.started && open.flight.streamed) steps_.interrupted();
   }
   leave_backlog(open);
+  if (!open.started && result.output.count > 0)
+    queue_.tokens(static_cast<int>(std::min<int64_t>(result.output.count, 1'000'000)));
+  queue_.ended(open.started ? std::optional<Instant>(open.first) : std::nullopt,
+               result.end == FlightEnd::served, now);
   const auto promise = promises_.find(open.flight.tpot_max);
   if (--promise->second == 0) promises_.erase(promise);
   flights_.erase(found);
@@ -281,17 +307,42 @@ void NodeState::learn_from_engine(const EngineReading& before, const EngineReadi
 void NodeState::read(const EngineReading& reading, Instant now) {
   if (counts_less(reading_, reading)) began_anew_ = true;
   if (ever_read_) learn_from_engine(reading_, reading, now);
-  const int waiting = to_count(reading.waiting.value_or(0));
-  waiting_ = ever_read_ ? std::min(waiting, to_count(reading_.waiting.value_or(0))) : waiting;
+  note_queue(reading_, reading, now);
   history_.add(reading, now);
   reading_ = reading;
   read_at_ = now;
   ever_read_ = true;
-  const int running = to_count(reading.running.value_or(0));
-  others_ = std::max(0, running + waiting - std::max(peak_, peak_before_));
-  peak_before_ = peak_;
-  peak_ = in_flight();
-  if (reading.limit && *reading.limit >= 1) engine_slots_ = to_count(*reading.limit);
+  if (reading.limit && *reading.limit >= 1) slots(to_count(*reading.limit));
+}
+
+void NodeState::note_queue(const EngineReading& before, const EngineReading& after, Instant now) {
+  if (!after.running && !after.waiting && !after.in_flight) return;
+  QueuePage page;
+  page.asked = now - after.took;
+  page.made = page.heard = now;
+  const bool apart = after.running || after.waiting;
+  for (const FieldReport& field : after.fields) {
+    if (!field.at || *field.at >= page.made || !tells_queue(field, apart)) continue;
+    page.asked = page.made = *field.at;  // of a document that came before the page
+  }
+  page.running = to_count((apart ? after.running : after.in_flight).value_or(0));
+  page.waiting = to_count(after.waiting.value_or(0));
+  page.counted = counted(after);
+  page.generated = after.generation_tokens;
+  page.restarted = counts_less(before, after);
+  queue_.set_limit(slots_known());
+  queue_.read(page);
+}
+
+void NodeState::slots(int slots) {
+  engine_slots_ = slots;
+  queue_.set_limit(slots_known());
+}
+
+int NodeState::slots_known() const {
+  const int declared = profile_.concurrency_limit;
+  return engine_slots_ > 0 && (declared == 0 || engine_slots_ < declared) ? engine_slots_
+                                                                          : declared;
 }
 
 EngineLoad NodeState::load(Instant now) const {
@@ -340,12 +391,11 @@ valve::NodeView NodeState::view(Instant now) const {
   view.share = breaker_.share(now);
   view.leased_until = ever_read_ ? read_at_ + times_.lease : Instant();
   view.in_flight = in_flight();
-  view.others = others_;
-  view.waiting = waiting_;
-  view.slots = profile_.concurrency_limit;
-  if (engine_slots_ > 0 && (view.slots == 0 || engine_slots_ < view.slots)) {
-    view.slots = engine_slots_;
-  }
+  const QueueBelief queue = queue_.at(now);
+  view.others = to_count(queue.others);
+  // A burst waits for the next step, no more: only a queue that lasts is one.
+  view.waiting = queue.lasting > 0 ? to_count(std::max(queue.lasting, queue.waiting)) : 0;
+  view.slots = slots_known();
   view.untried_concurrency = profile_.untried_concurrency;
   view.kv_usage = reading_.kv_usage.value_or(-1);
   view.prefill_backlog = prefill_backlog_;

@@ -21,6 +21,7 @@
 #include "firmware/sense/forecast_error.h"
 #include "firmware/sense/load_history.h"
 #include "firmware/sense/prefix_index.h"
+#include "firmware/sense/queue_estimate.h"
 #include "firmware/sense/step_fit.h"
 #include "firmware/sense/tpot_curve.h"
 #include "firmware/sense/ttft_fit.h"
@@ -110,7 +111,7 @@ class NodeState {
   void read(const EngineReading& reading, Instant now);
   void health(bool alive, std::string_view why, Instant now);
   void models(std::vector<std::string> names) { listed_models_ = std::move(names); }
-  void slots(int slots) { engine_slots_ = slots; }
+  void slots(int slots);
   void context(Tokens most) { listed_context_ = most; }  // zero: it does not say
   void learn(Instant now);  // refreshes what view() copies; a few times a second
 
@@ -131,6 +132,7 @@ class NodeState {
   // What the engine told, with latencies by difference of two looks.
   EngineLoad load(Instant now) const;
   void documents(const EngineReading& told, Instant now) { history_.add(told, now); }
+  const QueueEstimate& queue() const { return queue_; }
   std::optional<Duration> ttft_p50(Instant now) const { return ttfts_.quantile(0.5, now); }
   std::optional<Duration> tpot_p50(Instant now) const { return tpots_.quantile(0.5, now); }
   double cache_trust() const { return trust_.share(); }
@@ -157,6 +159,8 @@ class NodeState {
   void note_step(bool told, const StepSeen& step);
   double duty(Instant now) const;
   int concurrency(Instant now) const;
+  int slots_known() const;  // 0: none
+  void note_queue(const EngineReading& before, const EngineReading& after, Instant now);
   void leave_backlog(Open& open);
   void assume_prefilled(Instant now);
   bool is_fresh(Instant now) const;
@@ -191,13 +195,8 @@ class NodeState {
   LoadHistory history_;
   EngineReading reading_;
   Instant read_at_;
-  // Most of our own requests at a time since the last reading, and in the gap before it: the engine
-  // counted when it was asked, we compare when the answer has come.
-  int peak_ = 0;
-  int peak_before_ = 0;
   bool ever_read_ = false;
-  int others_ = 0;
-  int waiting_ = 0;  // in two readings in succession: a burst waits for the next step, no more
+  QueueEstimate queue_;
   int engine_slots_ = 0;
   bool looks_dead_ = false;  // said the last probe
   std::vector<std::string> listed_models_;

@@ -28,6 +28,13 @@ struct NodeReport {
   std::optional<Duration> reading_age;
   EngineLoad load;  // in the canonical words, each figure with source, age and confidence
   Instant at;       // of this report: ages are counted to here
+  // What it runs and keeps waiting now, of all clients, between two readings too.
+  Figure queue_running;
+  Figure queue_waiting;
+  double queue_others = 0;  // of both, from other clients
+  double queue_spread = 0;  // of both together: a standard deviation
+  Duration queue_lag;       // of its metrics, if they tell of a time long before
+  Duration queue_age;       // of what both rest on
   std::vector<std::string> models;
   valve::StepModel step;  // as learnt; not known: nothing is
   std::string advice_en;  // what to set in the engine, if its steps break the service level

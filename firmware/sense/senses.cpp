@@ -161,6 +161,13 @@ std::vector<NodeReport> Senses::reports(Instant now) const {
     report.running = node.reading().running;
     report.waiting = node.reading().waiting;
     report.kv_usage = node.reading().kv_usage;
+    const QueueBelief queue = node.queue().at(now);
+    report.queue_running = node.queue().running(now);
+    report.queue_waiting = node.queue().waiting(now);
+    report.queue_others = queue.others;
+    report.queue_spread = queue.spread;
+    report.queue_lag = queue.lag;
+    report.queue_age = now - report.queue_running.at;
     report.ttft_p50 = node.ttft_p50(now);
     report.tpot_p50 = node.tpot_p50(now);
     report.reading_age = node.reading_age(now);

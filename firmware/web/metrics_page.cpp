@@ -113,6 +113,24 @@ bool is_up(const sense::NodeReport& node) {
          (node.health == valve::Health::up || node.health == valve::Health::slow_start);
 }
 
+void write_queues(MetricsText& page, const std::vector<sense::NodeReport>& nodes) {
+  page.family("sluice_node_engine_requests", "gauge",
+              "Requests of all clients believed to run and to wait in the node's engine now.");
+  for (const auto& node : nodes) {
+    for (const auto& [state, figure] :
+         {std::pair("running", &node.queue_running), std::pair("waiting", &node.queue_waiting)}) {
+      MetricLabels labels = labels_of(node);
+      labels.push_back({"state", state});
+      if (figure->value) page.sample(labels, *figure->value);
+    }
+  }
+  page.family("sluice_node_other_requests", "gauge",
+              "Those of them that did not come through this box.");
+  for (const auto& node : nodes) {
+    if (node.queue_running.value) page.sample(labels_of(node), node.queue_others);
+  }
+}
+
 void write_nodes(MetricsText& page, const std::vector<sense::NodeReport>& nodes) {
   page.family("sluice_node_up", "gauge", "1 if the node takes requests as usual.");
   for (const auto& node : nodes) page.sample(labels_of(node), is_up(node) ? 1.0 : 0.0);
@@ -128,6 +146,7 @@ void write_nodes(MetricsText& page, const std::vector<sense::NodeReport>& nodes)
   for (const auto& node : nodes) {
     if (node.reading_age) page.sample(labels_of(node), node.reading_age->as_seconds());
   }
+  write_queues(page, nodes);
 }
 
 void gauge(MetricsText& page, std::string_view name, std::string_view help, double value) {

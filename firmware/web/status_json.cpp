@@ -60,6 +60,21 @@ JsonValue step_value(const valve::StepModel& step) {
                             {"spread", number(step.spread)}});
 }
 
+JsonValue queue_value(const sense::NodeReport& node) {
+  const auto rounded = [](double value) { return number(std::round(value * 100) / 100); };
+  const auto figure = [&](const sense::Figure& told) {
+    return told.value ? rounded(*told.value) : JsonValue();
+  };
+  return JsonValue::object({{"running", figure(node.queue_running)},
+                            {"waiting", figure(node.queue_waiting)},
+                            {"others", rounded(node.queue_others)},
+                            {"spread", rounded(node.queue_spread)},
+                            {"confidence", sense::to_text(node.queue_running.confidence)},
+                            {"source", node.queue_running.source},
+                            {"age_ms", node.queue_age.as_ms()},
+                            {"lag_ms", node.queue_lag.as_ms()}});
+}
+
 JsonValue node_value(const sense::NodeReport& node) {
   JsonValue models = JsonValue::array();
   for (const std::string& model : node.models) models.push(model);
@@ -78,6 +93,7 @@ JsonValue node_value(const sense::NodeReport& node) {
        {"tpot_ms_p50", ms_or_null(node.tpot_p50)},
        {"age_ms", node.reading_age ? JsonValue(node.reading_age->as_ms()) : JsonValue()},
        {"models", std::move(models)}});
+  if (node.queue_running.value) value.add("queue", queue_value(node));
   if (!node.advice_en.empty()) {
     value.add("advice", JsonValue::object({{"en", node.advice_en}, {"zh", node.advice_zh}}));
   }

@@ -138,6 +138,10 @@ TEST_CASE("senses: a report says how a node is, its line and what runs there") {
   CHECK(reports[0].running == 3.0);
   CHECK(reports[0].waiting == 1.0);
   CHECK(reports[0].kv_usage == 0.25);
+  CHECK(*reports[0].queue_running.value + *reports[0].queue_waiting.value ==
+        doctest::Approx(reports[0].in_flight + reports[0].queue_others));
+  CHECK(reports[0].queue_others == doctest::Approx(4).epsilon(0.2));
+  CHECK(reports[0].queue_age == Duration::ms(1300));
   CHECK(reports[0].ttft_p50 == Duration::ms(40));
   CHECK(reports[0].reading_age == Duration::ms(1300));
   CHECK(reports[0].models == Names{"chat"});

@@ -66,6 +66,9 @@ TEST_CASE("metrics: the page is well formed and its figures are those of the box
   box.meter.all[{"east \"1\"\n\\", "qwen", Place::cloud}] = some_totals();
   auto gpu = node_report("gpu", Place::local, 29, 35);
   gpu.reading_age = Duration::ms(230);
+  gpu.queue_running.value = 31.5;
+  gpu.queue_waiting.value = 2;
+  gpu.queue_others = 4.5;
   auto down = node_report("east", Place::cloud, 0, 0);
   down.health = valve::Health::down;
   box.nodes.nodes = {gpu, down};
@@ -85,6 +88,9 @@ TEST_CASE("metrics: the page is well formed and its figures are those of the box
            "sluice_node_in_flight{node=\"gpu\",place=\"local\"} 29",
            "sluice_node_line{node=\"gpu\",place=\"local\"} 35",
            "sluice_node_reading_age_seconds{node=\"gpu\",place=\"local\"} 0.23",
+           "sluice_node_engine_requests{node=\"gpu\",place=\"local\",state=\"running\"} 31.5",
+           "sluice_node_engine_requests{node=\"gpu\",place=\"local\",state=\"waiting\"} 2",
+           "sluice_node_other_requests{node=\"gpu\",place=\"local\"} 4.5",
            "sluice_queue_length 3",
            "sluice_queue_length_max 1000",
            "sluice_ledger_unstored_rows 7",
@@ -167,7 +173,7 @@ TEST_CASE(
       if (type != "histogram") CHECK(name == family);
     }
   }
-  CHECK(seen.size() == 34);
+  CHECK(seen.size() == 36);
 }
 
 TEST_CASE("metrics: what is not known is left out, and nobody who asks is named") {

@@ -65,6 +65,25 @@ TEST_CASE("status: what an engine tells of its load has value, source, age and c
         std::string::npos);
 }
 
+TEST_CASE("status: what is believed of an engine's queue, how sure, and by what") {
+  DoorUnderTest door;
+  sense::NodeReport gpu = node_report("gpu", Place::local, 6, 35);
+  CHECK(door.ask("GET", "/api/v1/status").body.find("\"others\"") == std::string::npos);
+  gpu.queue_running.value = 8.004;
+  gpu.queue_running.confidence = sense::Confidence::learnt;
+  gpu.queue_running.source = "engine and own count";
+  gpu.queue_waiting.value = 2.5;
+  gpu.queue_others = 4.504;
+  gpu.queue_spread = 1.239;
+  gpu.queue_lag = Duration::seconds(30);
+  gpu.queue_age = Duration::ms(30120);
+  door.nodes.nodes = {gpu};
+  CHECK(door.ask("GET", "/api/v1/status")
+            .body.find(R"("queue":{"running":8,"waiting":2.5,"others":4.5,"spread":1.24,)"
+                       R"("confidence":"learnt","source":"engine and own count",)"
+                       R"("age_ms":30120,"lag_ms":30000})") != std::string::npos);
+}
+
 TEST_CASE("status: each state of a node has its word") {
   DoorUnderTest door;
   const std::pair<Health, const char*> words[] = {{Health::up, "up"},
