@@ -105,6 +105,14 @@ std::optional<Card> parse_uevent(std::string_view text) {
   return card;
 }
 
+bool needs_users(const CardFiles& files) {
+  for (const char* name : {"gpu_busy_percent", "mem_info_vram_used"}) {
+    const CardFile* file = find(files, name);
+    if (file == nullptr || file->error == ENOENT) return true;
+  }
+  return false;
+}
+
 AcceleratorReading read_card(const Card& card, const CardFiles& files, const CardUse& use) {
   constexpr double kNoBound = 1e18;
   AcceleratorReading reading;

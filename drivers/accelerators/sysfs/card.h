@@ -35,6 +35,9 @@ inline constexpr const char* kCardFileNames[] = {"gpu_busy_percent", "mem_info_v
 inline constexpr const char* kHwmonFileNames[] = {"power1_average", "power1_input", "temp1_input",
                                                   "temp1_label"};
 
+// Whether this card's own files leave something to be told by those of its users.
+bool needs_users(const CardFiles& files);
+
 // `use`: what its users' files tell, or the reason why those cannot be read.
 struct CardUse {
   DrmUse use;

@@ -91,11 +91,15 @@ class UserScan {
  public:
   explicit UserScan(const std::string& root) : proc_(root + "/proc/") {}
 
-  DrmUsers run() {
+  DrmUsers all() {
     const Names processes = names_in(proc_, kProcessesMax);
     if (processes.error != 0) incomplete("the list of processes cannot be read");
     if (processes.more) incomplete("there are too many processes");
-    for (const std::string& process : processes.names) {
+    return among(processes.names);
+  }
+
+  DrmUsers among(const std::vector<std::string>& processes) {
+    for (const std::string& process : processes) {
       if (is_number(process)) look_at(process);
     }
     return std::move(users_);
@@ -113,9 +117,13 @@ class UserScan {
     }
     files_seen_ += files.names.size();
     if (files.more) incomplete("there are too many open files");
+    bool uses = false;
     for (const std::string& file : files.names) {
-      if (is_graphics_device(proc_ + process + "/fd/" + file)) take(process, file);
+      if (!is_graphics_device(proc_ + process + "/fd/" + file)) continue;
+      uses = true;
+      take(process, file);
     }
+    if (uses) users_.processes.push_back(process);
   }
 
   void take(const std::string& process, const std::string& file) {
@@ -150,6 +158,10 @@ std::vector<std::pair<Card, CardFiles>> read_cards(const std::string& root) {
   return cards;
 }
 
-DrmUsers read_users(const std::string& root) { return UserScan(root).run(); }
+DrmUsers read_users(const std::string& root) { return UserScan(root).all(); }
+
+DrmUsers read_users_among(const std::string& root, const std::vector<std::string>& processes) {
+  return UserScan(root).among(processes);
+}
 
 }  // namespace sluice::drivers

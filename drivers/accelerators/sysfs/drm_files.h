@@ -19,10 +19,14 @@ inline constexpr size_t kCardFileBytesMax = 4096;
 
 struct DrmUsers {
   DrmClients clients;
-  std::string why_incomplete;  // not empty: there may be users that were not seen
+  std::vector<std::string> processes;  // that have such a device open
+  std::string why_incomplete;          // not empty: there may be users that were not seen
 };
 
 std::vector<std::pair<Card, CardFiles>> read_cards(const std::string& root);
+// Of all processes: thousands of links may have to be read.
 DrmUsers read_users(const std::string& root);
+// Of these only, those that an earlier look found.
+DrmUsers read_users_among(const std::string& root, const std::vector<std::string>& processes);
 
 }  // namespace sluice::drivers

@@ -5,10 +5,14 @@
 #include <functional>
 #include <string>
 
-#include "drivers/accelerators/sysfs/fdinfo.h"
+#include "drivers/accelerators/sysfs/drm_files.h"
 #include "firmware/ports/accelerators.h"
 
 namespace sluice::drivers {
+
+// New users of a card are looked for at every so many looks; between them only those already known
+// are asked, for there may be thousands of open files to go through.
+inline constexpr int kLooksBetweenSearches = 10;
 
 // Nanoseconds that never step back, on whatever thread.
 int64_t monotonic_ns();
@@ -24,8 +28,11 @@ class SysfsAccelerators final : public ports::Accelerators {
  private:
   const std::string root_;
   const std::function<int64_t()> now_ns_;
-  DrmClients before_;  // at the last look
-  int64_t before_ns_ = 0;
+  DrmUsers users();
+
+  DrmUsers known_;           // at the last look
+  int64_t known_ns_ = 0;     // when that was
+  int looks_to_search_ = 0;  // until all processes are gone through again
 };
 
 }  // namespace sluice::drivers

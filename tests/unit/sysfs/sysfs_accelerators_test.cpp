@@ -87,6 +87,36 @@ TEST_CASE("sysfs: what a card's users did between two looks is its use, each cli
   CHECK_FALSE(card.power_w.value);
 }
 
+TEST_CASE("sysfs: a new user of a card is found within ten looks, one that is known at each") {
+  Folder folder;
+  folder.card(0, "i915", "0000:00:02.0");
+  int64_t now_ns = kSecond;
+  SysfsAccelerators source(folder.root(), [&now_ns] { return now_ns += kSecond; });
+  folder.open(10, 3, kRender, fdinfo("0000:00:02.0", 1, 0));
+  CHECK(only(source.look()).memory_used_bytes.value == 512 * kMiB);
+  folder.open(11, 3, kRender, fdinfo("0000:00:02.0", 2, 0));
+  int looks = 0;
+  double used = 0;
+  do {
+    used = only(source.look()).memory_used_bytes.value.value_or(0);
+    ++looks;
+  } while (used < 1024 * kMiB && looks < 20);
+  CHECK(looks == kLooksBetweenSearches);
+  folder.open(11, 3, kRender, fdinfo("0000:00:02.0", 2, kSecond / 2));
+  CHECK(only(source.look()).busy.value == doctest::Approx(0.5));
+}
+
+TEST_CASE("sysfs: for a card that tells all by itself nobody's files are looked at") {
+  Folder folder;
+  folder.card(1, "amdgpu", "0000:03:00.0");
+  folder.card_files(1, sample("amdgpu-sysfs.txt"));
+  const AcceleratorReading card =
+      only(SysfsAccelerators(folder.root()).look());  // there is no /proc
+  CHECK(card.busy.value == doctest::Approx(0.97));
+  CHECK(needs_users({{"gpu_busy_percent", {"97\n"}}}));
+  CHECK_FALSE(needs_users({{"gpu_busy_percent", {"", EPERM}}, {"mem_info_vram_used", {"1\n"}}}));
+}
+
 TEST_CASE("sysfs: use of one card is not that of another") {
   Folder folder;
   folder.card(0, "i915", "0000:00:02.0");
