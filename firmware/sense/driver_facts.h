@@ -113,6 +113,8 @@ struct ValueSource {
   std::vector<Sentinel> sentinels;                  // besides the driver's
   std::vector<std::pair<double, double>> meanings;  // told -> meant; what is not listed is unknown
 
+  std::string shown;  // its name for people, without prefix
+
   bool is_derived() const {
     return form == Form::ratio || form == Form::sum_of || form == Form::per;
   }

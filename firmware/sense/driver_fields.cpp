@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <span>
 
+#include "firmware/sense/field_report.h"
+
 namespace sluice::sense {
 
 namespace {
@@ -112,6 +114,7 @@ class SourceReader {
     if (source_.percent_above_one && dimension_ != Dimension::share) {
       fault("percent_above_one", "'percent_above_one' is for a share of 0 to 1 only; remove it");
     }
+    if (!schema_.fault()) source_.shown = name_of(source_, facts_);
     return std::move(source_);
   }
 

@@ -23,13 +23,20 @@ std::string with_labels(std::string name, const ValueSource& source) {
   return fmt::format("{}{{{}}}", name, labels);
 }
 
+std::string prefixed(std::string_view prefix, const std::string& name) {
+  return prefix.empty() ? name : std::string(prefix) + name;
+}
+
+std::string shown_on(const Series& series, const ValueSource& source) {
+  return source.form == Form::member ? source.shown : prefixed(series.prefix, source.shown);
+}
+
 // The names that were looked for and are not there.
-void add_missing(const Series& series, const ValueSource& source, const DriverFacts& facts,
+void add_missing(const Series& series, const ValueSource& source,
                  std::vector<std::string>& missing) {
-  if (source.form == Form::member) return missing.push_back(name_of(source, facts, ""));
+  if (source.metrics.size() < 2) return missing.push_back(shown_on(series, source));
   for (const std::string& metric : source.metrics) {
-    if (has_series(series, metric) && source.metrics.size() > 1) continue;
-    missing.push_back(with_labels(std::string(series.prefix) + metric, source));
+    if (!has_series(series, metric)) missing.push_back(prefixed(series.prefix, metric));
   }
 }
 
@@ -42,6 +49,7 @@ class EngineReporter {
         prefix_(prefix_on(page_, facts)),
         samples_(page_.samples.size()) {
     std::iota(samples_.begin(), samples_.end(), 0U);
+    sort_by_name(page_, samples_);
   }
 
   std::vector<FieldReport> report() const {
@@ -63,10 +71,10 @@ class EngineReporter {
                                       : read_page(series, source, is_histogram(field), report)) {
         report.is_present = true;
         report.confidence = source.is_derived() ? Confidence::derived : Confidence::told;
-        report.source = name_of(source, facts_, prefix_);
+        report.source = shown_on(series, source);
         return report;
       }
-      add_missing(series, source, facts_, report.missing);
+      add_missing(series, source, report.missing);
     }
     return report;
   }
@@ -110,27 +118,21 @@ const DocumentAnswer* Answers::document(std::string_view path) const {
   return nullptr;
 }
 
-std::string name_of(const ValueSource& source, const DriverFacts& facts, std::string_view prefix) {
-  const std::string first = source.metrics.empty() ? "" : std::string(prefix) + source.metrics[0];
+std::string name_of(const ValueSource& source, const DriverFacts& facts) {
   switch (source.form) {
     case Form::metric:
-      return with_labels(first, source);
+      return with_labels(source.metrics.front(), source);
     case Form::labels:
-      return fmt::format("{}{{{}}}", first, fmt::join(source.value_labels, ","));
+      return fmt::format("{}{{{}}}", source.metrics.front(), fmt::join(source.value_labels, ","));
     case Form::ratio:
     case Form::per:
-      return fmt::format("{} / {}{}", first, prefix, source.metrics[1]);
-    case Form::sum_of: {
-      std::string name = first;
-      for (size_t i = 1; i < source.metrics.size(); ++i) {
-        name += fmt::format(" + {}{}", prefix, source.metrics[i]);
-      }
-      return name;
-    }
+      return fmt::format("{}", fmt::join(source.metrics, " / "));
+    case Form::sum_of:
+      return fmt::format("{}", fmt::join(source.metrics, " + "));
     case Form::member:
       return fmt::format("{} {}", facts.document(source.document)->path, source.member);
   }
-  return first;
+  return {};
 }
 
 std::vector<FieldReport> report_engine(const Answers& answers, const DriverFacts& facts) {
@@ -179,10 +181,10 @@ FieldReport report_device(const Series& series, const DriverFacts& facts, Accele
       report.value = told->value;
       report.stamp_ms = told->stamp_ms;
       report.confidence = source.is_derived() ? Confidence::derived : Confidence::told;
-      report.source = name_of(source, facts, series.prefix);
+      report.source = shown_on(series, source);
       return report;
     }
-    add_missing(series, source, facts, report.missing);
+    add_missing(series, source, report.missing);
   }
   return report;
 }

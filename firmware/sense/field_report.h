@@ -62,6 +62,6 @@ std::vector<FieldReport> report_accelerators(const Exposition& page, const Drive
 Figure figure_of(const FieldReport& report, Instant at);
 
 // For people: the metric with the labels that choose it, "a / b", "/path member".
-std::string name_of(const ValueSource& source, const DriverFacts& facts, std::string_view prefix);
+std::string name_of(const ValueSource& source, const DriverFacts& facts);
 
 }  // namespace sluice::sense

@@ -68,7 +68,10 @@ std::vector<SeriesGroup> group_by_device(const Exposition& page, const DriverFac
     if (is_new) groups.push_back({id, "", {}});
     groups[place->second].samples.push_back(i);
   }
-  for (SeriesGroup& group : groups) group.name = models[group.id];
+  for (SeriesGroup& group : groups) {
+    group.name = models[group.id];
+    sort_by_name(page, group.samples);
+  }
   return groups;
 }
 

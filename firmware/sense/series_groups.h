@@ -17,9 +17,9 @@ namespace sluice::sense {
 inline constexpr size_t kAcceleratorsMax = 1024;  // on one page; more are left out
 
 struct SeriesGroup {
-  std::string id;    // stays the same over restarts; of a partition "device/partition"
-  std::string name;  // model; may be empty
-  std::vector<uint32_t> samples;
+  std::string id;                 // stays the same over restarts; of a partition "device/partition"
+  std::string name;               // model; may be empty
+  std::vector<uint32_t> samples;  // as Series wants them
 };
 
 // In page order. Series that no field uses, and those without an identity, are left out.

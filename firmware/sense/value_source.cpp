@@ -32,9 +32,17 @@ struct Belief {
   }
 };
 
-bool is_named(const Sample& sample, std::string_view prefix, std::string_view name) {
-  return sample.name.size() == prefix.size() + name.size() && sample.name.starts_with(prefix) &&
-         sample.name.ends_with(name);
+// The samples with this name, in page order.
+std::span<const uint32_t> named(const Series& series, std::string_view name) {
+  std::string prefixed;
+  if (!series.prefix.empty()) name = prefixed.append(series.prefix).append(name);
+  const auto name_at = [&](uint32_t index) { return series.page.samples[index].name; };
+  const auto first =
+      std::lower_bound(series.samples.begin(), series.samples.end(), name,
+                       [&](uint32_t index, std::string_view key) { return name_at(index) < key; });
+  auto last = first;
+  while (last != series.samples.end() && name_at(*last) == name) ++last;
+  return {first, last};
 }
 
 bool says(const Label& label, std::string_view value) {
@@ -101,9 +109,8 @@ std::optional<double> product_of_labels(const Exposition& page, const Sample& sa
 std::optional<ToldValue> join(const Series& series, const Belief& belief, std::string_view metric) {
   const ValueSource& source = belief.source;
   Joined joined;
-  for (const uint32_t index : series.samples) {
+  for (const uint32_t index : named(series, metric)) {
     const Sample& sample = series.page.samples[index];
-    if (!is_named(sample, series.prefix, metric)) continue;
     if (!matches(series.page, sample, source.labels)) continue;
     std::optional<double> value = sample.value;
     if (source.form == Form::labels) value = product_of_labels(series.page, sample, source);
@@ -167,23 +174,23 @@ void add_bucket(const Exposition& page, const Sample& sample, double scale, Hist
 
 HistogramParts collect(const Series& series, const Belief& belief) {
   const ValueSource& source = belief.source;
-  const std::string bucket_name = source.metrics.front() + "_bucket";
-  const std::string sum_name = source.metrics.front() + "_sum";
-  const std::string count_name = source.metrics.front() + "_count";
   HistogramParts parts;
-  for (const uint32_t index : series.samples) {
-    const Sample& sample = series.page.samples[index];
-    const bool is_bucket = is_named(sample, series.prefix, bucket_name);
-    const bool is_count = is_named(sample, series.prefix, count_name);
-    if (!is_bucket && !is_count && !is_named(sample, series.prefix, sum_name)) continue;
-    if (!belief.holds(sample.value) || !matches(series.page, sample, source.labels)) continue;
-    if (is_bucket) {
-      add_bucket(series.page, sample, source.scale, parts);
-      continue;
+  const auto each = [&](const char* part, auto take) {
+    for (const uint32_t index : named(series, source.metrics.front() + part)) {
+      const Sample& sample = series.page.samples[index];
+      if (belief.holds(sample.value) && matches(series.page, sample, source.labels)) take(sample);
     }
-    (is_count ? parts.count : parts.sum) += sample.value;
-    ++(is_count ? parts.count_series : parts.sum_series);
-  }
+  };
+  each("_count", [&](const Sample& sample) {
+    parts.count += sample.value;
+    ++parts.count_series;
+  });
+  each("_sum", [&](const Sample& sample) {
+    parts.sum += sample.value;
+    ++parts.sum_series;
+  });
+  each("_bucket",
+       [&](const Sample& sample) { add_bucket(series.page, sample, source.scale, parts); });
   parts.sum *= source.scale;
   return parts;
 }
@@ -300,8 +307,13 @@ std::optional<double> read_member(const ports::JsonValue& document, const ValueS
 }
 
 bool has_series(const Series& series, std::string_view name) {
-  return std::any_of(series.samples.begin(), series.samples.end(), [&](uint32_t index) {
-    return is_named(series.page.samples[index], series.prefix, name);
+  return !named(series, name).empty();
+}
+
+void sort_by_name(const Exposition& page, std::vector<uint32_t>& samples) {
+  std::sort(samples.begin(), samples.end(), [&page](uint32_t a, uint32_t b) {
+    const int names = page.samples[a].name.compare(page.samples[b].name);
+    return names != 0 ? names < 0 : a < b;
   });
 }
 

@@ -17,9 +17,12 @@ namespace sluice::sense {
 // Part of a page: the series of one device, or all.
 struct Series {
   const Exposition& page;
-  std::span<const uint32_t> samples;  // into page.samples
+  std::span<const uint32_t> samples;  // into page.samples, as sort_by_name() leaves them
   std::string_view prefix;            // that every name carries
 };
+
+// By name, and those of one name in page order.
+void sort_by_name(const Exposition& page, std::vector<uint32_t>& samples);
 
 struct ToldValue {
   double value = 0;
