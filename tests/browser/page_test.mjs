@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 import { FakeBox, accelerator, lost, node, source, status } from './fake_box.mjs';
 
 const kDist = new URL('../../firmware/web/ui/dist/', import.meta.url);
-const kTotalBytesMax = 20480;
+const kTotalBytesMax = 28672;
 const kAxe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const kAxeTags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 
@@ -162,6 +162,27 @@ const tests = {
     assert.deepEqual(complaints, []);
   },
 
+  'what an engine tells no more, and what to set in it, is said in words': async ({ box, open }) => {
+    const renamed = [{ field: 'kv_usage', name: 'vllm:kv_cache_usage_perc', gone_ms: 5000 }];
+    const advice = { en: 'Set the chunk to 192 tokens.', zh: '请将分块设为 192 个词元。' };
+    const scene = calm();
+    scene.nodes = [node('gpu-1', 'local', { lost: renamed, advice }), node('gpu-2', 'local')];
+    box.set(scene);
+    const { page, complaints, shoot } = await open();
+    const notes = page.locator('#nodes .advice');
+    await notes.nth(1).waitFor();
+    assert.match(await notes.nth(0).textContent(),
+      /^gpu-1: vllm answers, but vllm:kv_cache_usage_perc is gone since \d{1,2}:\d\d/);
+    assert.equal(await notes.nth(1).textContent(), 'gpu-1: Set the chunk to 192 tokens.');
+    assert.equal(await notes.count(), 2);
+    await page.getByRole('button').click();
+    await page.getByText('请将分块设为').waitFor();
+    assert.match(await notes.nth(0).textContent(), /^gpu-1：vllm 有响应，但 vllm:kv_cache_usage_perc 自 /);
+    await shoot('notes');
+    await no_barriers(page);
+    assert.deepEqual(complaints, []);
+  },
+
   'a lost box is shown plainly, and a found one too': async ({ box, open, port }) => {
     box.set(calm());
     const { page, shoot } = await open();
@@ -180,6 +201,7 @@ const tests = {
 
   'nothing is wider than 320 px, nothing bars anyone, light or dark': async ({ box, open }) => {
     const scene = burst();
+    scene.nodes[0].lost = [{ field: 'kv_usage', name: 'vllm:' + 'x'.repeat(60), gone_ms: 5000 }];
     scene.nodes.push(node('cloud-with-a-rather-long-name-indeed', 'cloud', { ...failed, why: 'x'.repeat(80) }));
     scene.accelerators = [
       source('host nvml', [accelerator(1), lost(2)]),

@@ -2,7 +2,7 @@
 import { feed, follow } from './feed';
 import { remember } from './history';
 import { page } from './page';
-import { render } from './render';
+import { render } from 'preact';
 import { words, type Language } from './words';
 
 const kLanguageKey = 'language';

@@ -1,7 +1,7 @@
 // The page: one sentence, one picture of the water, and the figures under it.
 import { feed } from './feed';
 import { area, past } from './history';
-import { h, type Child } from './render';
+import { h, type ComponentChild as Child } from 'preact';
 import {
   age_of, cloud_in_flight, is_down, is_over, is_stale, story,
   type Accelerator, type AcceleratorSource, type Decision, type Figure, type Node, type Place, type Status,
@@ -128,7 +128,10 @@ const cards = <Row,>(id: string, title: string, columns: Column<Row>[], rows: Ro
     after,
   );
 
-const nodes = ({ s, w }: Part) =>
+const clock = (ms: number, language: Language) =>
+  new Date(ms).toLocaleTimeString(language, { hour: '2-digit', minute: '2-digit' });
+
+const nodes = ({ s, w, language }: Part) =>
   cards<Node>('nodes', w.nodes, [
     [w.node, (n) => [<b>{n.name}</b>, small(n.engine)]],
     [w.place, (n) => <span class={n.place}>{w[n.place]}</span>],
@@ -137,7 +140,14 @@ const nodes = ({ s, w }: Part) =>
     [w.ttft, (n) => duration(n.ttft_ms_p50, w)],
     [w.tpot, (n) => duration(n.tpot_ms_p50, w)],
     [w.age, (n) => n.age_ms == null ? dash : fill(w.ago, { t: duration(n.age_ms, w) })],
-  ], s.nodes);
+  ], s.nodes, s.nodes.map((n) => [
+    (n.lost ?? []).map((lost) => (
+      <p class="advice">
+        {fill(w.gone, { node: n.name, engine: n.engine, name: lost.name, time: clock(s.time_ms - lost.gone_ms, language) })}
+      </p>
+    )),
+    n.advice && <p class="advice">{n.name}: {n.advice[language]}</p>,
+  ]));
 
 // A device, or a source that has told of none.
 interface Card {
@@ -227,7 +237,7 @@ export function page(w: Words, language: Language, switch_language: () => void) 
   return [
     <header>
       <span><b>Sluice</b> {s?.version}</span>
-      <button lang={language == 'en' ? 'zh' : 'en'} onclick={switch_language}>{w.other}</button>
+      <button lang={language == 'en' ? 'zh' : 'en'} onClick={switch_language}>{w.other}</button>
     </header>,
     <main class={what} data-over={s && is_over(s) ? 'yes' : 'no'}>
       <h1>{text}</h1>

@@ -17,6 +17,8 @@ export interface Node {
   tpot_ms_p50: number | null;
   age_ms: number | null;
   models: string[];
+  advice?: { en: string; zh: string }; // what to set in the engine
+  lost?: { field: string; name: string; gone_ms: number }[]; // what it told once
   step?: {
     base_us: number;
     per_seq_us: number;

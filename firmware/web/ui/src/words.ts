@@ -45,6 +45,7 @@ ttft|TTFT p50|首字时延 p50
 tpot|TPOT p50|每字时延 p50
 age|Reading|读数
 ago|$t ago|$t前
+gone|$node: $engine answers, but $name is gone since $time.|$node：$engine 有响应，但 $name 自 $time 起不再提供。
 up|Up|正常
 slow_start|Slow start|缓启动
 probing|Probing|探测中
