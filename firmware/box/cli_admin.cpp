@@ -26,13 +26,26 @@ std::string advice_line(const JsonValue& node) {
   return fmt::format("      {}\n", advice->text("en"));
 }
 
-std::string node_line(const JsonValue& node) {
+// Figures that its engine tells no more, since when (UTC).
+std::string lost_lines(const JsonValue& node, int64_t now_ms) {
+  const JsonValue* lost = node.find("lost");
+  std::string text;
+  if (lost == nullptr || lost->as_array() == nullptr) return text;
+  for (const JsonValue& field : *lost->as_array()) {
+    text += fmt::format("    {} answers, but {} ({}) is gone since {}\n", node.text("engine"),
+                        field.text("name"), field.text("field"),
+                        to_rfc3339((now_ms - field.integer("gone_ms")) * 1000));
+  }
+  return text;
+}
+
+std::string node_line(const JsonValue& node, int64_t now_ms) {
   const int64_t line = node.integer("line");
   return fmt::format("  {:<20} {:<6} {:<10} {} in flight{}{}\n", node.text("name"),
                      node.text("place"), node.text("state"), node.integer("in_flight"),
                      line > 0 ? fmt::format(" of {}", line) : "",
                      node.text("why").empty() ? "" : fmt::format(" ({})", node.text("why"))) +
-         advice_line(node);
+         advice_line(node) + lost_lines(node, now_ms);
 }
 
 std::string status_text(const JsonValue& status) {
@@ -55,7 +68,7 @@ std::string status_text(const JsonValue& status) {
       share.text("currency"));
   const JsonValue::Array* nodes = part("nodes").as_array();
   if (nodes != nullptr) {
-    for (const JsonValue& node : *nodes) text += node_line(node);
+    for (const JsonValue& node : *nodes) text += node_line(node, status.integer("time_ms"));
   }
   return text + shadow_line(part("shadow"));
 }

@@ -25,8 +25,25 @@ sense::NodeState* NodeWatch::node() { return senses_.find(name_); }
 
 void NodeWatch::on_reading(const sense::EngineReading& reading) {
   metrics_faulty_ = false;
-  if (sense::NodeState* state = node()) state->read(reading, clock_.now());
+  if (sense::NodeState* state = node()) {
+    state->read(reading, clock_.now());
+    note_fields(*state);
+  }
   room_.poke();
+}
+
+// Each once, when it goes and when it comes back.
+void NodeWatch::note_fields(const sense::NodeState& node) {
+  for (const sense::ToldField& field : node.told().fields()) {
+    if (field.is_lost && lost_.insert(field.field).second) {
+      log_.warning("sense",
+                   "node {}: {} answers, but {} is gone; nothing tells {} now. Was it updated? "
+                   "See sluiced probe",
+                   name_, node.profile().engine, field.name, field.field);
+    } else if (field.is_present && lost_.erase(field.field) > 0) {
+      log_.info("sense", "node {}: {} is told again, by {}", name_, field.field, field.name);
+    }
+  }
 }
 
 void NodeWatch::on_models(std::vector<std::string> names, std::optional<int64_t> max_model_len) {

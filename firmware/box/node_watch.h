@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 
 #include "firmware/base/log.h"
@@ -32,6 +33,7 @@ class NodeWatch : public sense::ProbeSink {
 
  private:
   sense::NodeState* node();
+  void note_fields(const sense::NodeState& node);
 
   std::string name_;
   sense::Senses& senses_;
@@ -41,6 +43,7 @@ class NodeWatch : public sense::ProbeSink {
   std::optional<bool> alive_;
   bool metrics_faulty_ = false;
   bool key_refused_ = false;
+  std::set<std::string> lost_;  // fields that it tells no more, and that was logged
   std::unique_ptr<sense::NodeProbe> probe_;
 };
 

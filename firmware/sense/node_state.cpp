@@ -68,6 +68,14 @@ NodeState::NodeState(valve::NodeId id, NodeProfile profile, const SenseTimes& ti
   set_times(times);
 }
 
+void NodeState::set_profile(NodeProfile profile) {
+  if (profile.engine != profile_.engine) {
+    history_.clear();
+    told_.forget();
+  }
+  profile_ = std::move(profile);
+}
+
 void NodeState::set_times(const SenseTimes& times) {
   times_ = times;
   breaker_.set_times(times.breaker);
@@ -309,6 +317,7 @@ void NodeState::read(const EngineReading& reading, Instant now) {
   if (ever_read_) learn_from_engine(reading_, reading, now);
   note_queue(reading_, reading, now);
   history_.add(reading, now);
+  told_.look(reading.fields, now);
   reading_ = reading;
   read_at_ = now;
   ever_read_ = true;

@@ -18,6 +18,7 @@
 #include "firmware/sense/engine_reading.h"
 #include "firmware/sense/engine_twin.h"
 #include "firmware/sense/failure_share.h"
+#include "firmware/sense/field_watch.h"
 #include "firmware/sense/forecast_error.h"
 #include "firmware/sense/load_history.h"
 #include "firmware/sense/prefix_index.h"
@@ -98,7 +99,7 @@ class NodeState {
  public:
   NodeState(valve::NodeId id, NodeProfile profile, const SenseTimes& times);
 
-  void set_profile(NodeProfile profile) { profile_ = std::move(profile); }
+  void set_profile(NodeProfile profile);
   void set_times(const SenseTimes& times);
   const NodeProfile& profile() const { return profile_; }
   valve::NodeId id() const { return id_; }
@@ -131,6 +132,7 @@ class NodeState {
   const EngineReading& reading() const { return reading_; }
   // What the engine told, with latencies by difference of two looks.
   EngineLoad load(Instant now) const;
+  const FieldWatch& told() const { return told_; }
   void documents(const EngineReading& told, Instant now) { history_.add(told, now); }
   const QueueEstimate& queue() const { return queue_; }
   std::optional<Duration> ttft_p50(Instant now) const { return ttfts_.quantile(0.5, now); }
@@ -193,6 +195,7 @@ class NodeState {
   uint64_t ended_count_ = 0;
 
   LoadHistory history_;
+  FieldWatch told_;
   EngineReading reading_;
   Instant read_at_;
   bool ever_read_ = false;

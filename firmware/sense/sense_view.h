@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "firmware/base/time.h"
+#include "firmware/sense/field_watch.h"
 #include "firmware/sense/load.h"
 #include "firmware/valve/view.h"
 
@@ -31,10 +32,11 @@ struct NodeReport {
   // What it runs and keeps waiting now, of all clients, between two readings too.
   Figure queue_running;
   Figure queue_waiting;
-  double queue_others = 0;  // of both, from other clients
-  double queue_spread = 0;  // of both together: a standard deviation
-  Duration queue_lag;       // of its metrics, if they tell of a time long before
-  Duration queue_age;       // of what both rest on
+  double queue_others = 0;        // of both, from other clients
+  double queue_spread = 0;        // of both together: a standard deviation
+  Duration queue_lag;             // of its metrics, if they tell of a time long before
+  Duration queue_age;             // of what both rest on
+  std::vector<ToldField> fields;  // which of its driver's fields it tells, by which name
   std::vector<std::string> models;
   valve::StepModel step;  // as learnt; not known: nothing is
   std::string advice_en;  // what to set in the engine, if its steps break the service level

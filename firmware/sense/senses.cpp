@@ -173,6 +173,7 @@ std::vector<NodeReport> Senses::reports(Instant now) const {
     report.reading_age = node.reading_age(now);
     report.load = node.load(now);
     report.at = now;
+    report.fields = node.told().fields();
     report.models = node.served_models();
     report.step = view.step;
     const double sequences = std::max(1, view.moment.decoding);

@@ -149,6 +149,16 @@ void write_nodes(MetricsText& page, const std::vector<sense::NodeReport>& nodes)
   write_queues(page, nodes);
 }
 
+void write_told_fields(MetricsText& page, const std::vector<sense::NodeReport>& nodes) {
+  page.family("sluice_node_field_told", "gauge",
+              "1 if the node tells this field of its load, 0 if its driver found no name for it.");
+  for (const auto& node : nodes) {
+    for (const sense::ToldField& field : node.fields) {
+      page.sample({{"node", node.name}, {"field", field.field}}, field.is_present ? 1.0 : 0.0);
+    }
+  }
+}
+
 void gauge(MetricsText& page, std::string_view name, std::string_view help, double value) {
   page.family(name, "gauge", help);
   page.sample({}, value);
@@ -203,6 +213,7 @@ std::string metrics_text(const MetricsParts& parts, const Totals& totals) {
   write_times(page, totals);
   write_counts(page, totals, parts.box.currency);
   write_nodes(page, parts.nodes);
+  write_told_fields(page, parts.nodes);
   write_box(page, parts);
   write_extras(page, parts.extras);
   write_accelerators(page, parts.accelerators, parts.now);

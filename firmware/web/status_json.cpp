@@ -75,6 +75,18 @@ JsonValue queue_value(const sense::NodeReport& node) {
                             {"lag_ms", node.queue_lag.as_ms()}});
 }
 
+// What it told once and tells no more, since when.
+JsonValue lost_value(const sense::NodeReport& node) {
+  JsonValue lost = JsonValue::array();
+  for (const sense::ToldField& field : node.fields) {
+    if (!field.is_lost) continue;
+    lost.push(JsonValue::object({{"field", field.field},
+                                 {"name", field.name},
+                                 {"gone_ms", (node.at - field.since).as_ms()}}));
+  }
+  return lost;
+}
+
 JsonValue node_value(const sense::NodeReport& node) {
   JsonValue models = JsonValue::array();
   for (const std::string& model : node.models) models.push(model);
@@ -100,6 +112,8 @@ JsonValue node_value(const sense::NodeReport& node) {
   JsonValue load = load_value(node.load, node.at);
   if (!load.as_object()->empty()) value.add("load", std::move(load));
   if (node.step.is_known()) value.add("step", step_value(node.step));
+  JsonValue lost = lost_value(node);
+  if (!lost.as_array()->empty()) value.add("lost", std::move(lost));
   return value;
 }
 

@@ -6,7 +6,7 @@ import subprocess
 import programs
 from programs import patience, wait_until
 from raw_engine import MODELS, RawEngine, whole
-from world import World, chat, cloud
+from world import World, chat, cloud, local
 
 BRANDX = """driver: brandx
 kind: engine
@@ -165,6 +165,31 @@ class Drivers(World):
         self.assertIn(f"{file}:1: no 'for'", self.box.log())
         self.stop_box()
         self.assertEqual(self.check_config().returncode, 1)
+
+    def test_a_metric_that_was_renamed_is_missed_in_words(self):
+        gpu = self.engine("gpu")
+        self.start_box([local(gpu)])
+        wait_until(lambda: self.box.node("gpu")["kv_usage"] is not None, "its cache is told")
+        self.assertNotIn("lost", self.box.node("gpu"))
+        self.assertEqual(self.told("kv_usage"), 1)
+        gpu.faults(rename="vllm:kv_cache_usage_perc/vllm:kv_fill")
+        wait_until(lambda: "lost" in self.box.node("gpu"), "it is missed")
+        lost, = self.box.node("gpu")["lost"]
+        self.assertEqual((lost["field"], lost["name"]), ("kv_usage", "vllm:kv_cache_usage_perc"))
+        self.assertLess(lost["gone_ms"], 20000)
+        self.assertEqual(self.told("kv_usage"), 0)
+        self.assertEqual(self.told("running"), 1)
+        self.assertIn("vllm answers, but vllm:kv_cache_usage_perc (kv_usage) is gone since ",
+                      self.box.command("status").stdout)
+        self.assertEqual(self.box.log().count("vllm:kv_cache_usage_perc is gone"), 1)
+        gpu.faults(rename="")
+        wait_until(lambda: "lost" not in self.box.node("gpu"), "it is told again")
+        self.assertIn("kv_usage is told again", self.box.log())
+        self.stop_box()
+
+    def told(self, field):
+        return next(value for labels, value in self.box.metrics()["sluice_node_field_told"]
+                    if labels == {"node": "gpu", "field": field})
 
     def test_metrics_that_stand_elsewhere_are_read_there_without_the_key(self):
         key = self.folder / "node.key"

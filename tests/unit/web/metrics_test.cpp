@@ -133,6 +133,17 @@ TEST_CASE("metrics: a histogram's buckets rise to the count") {
   CHECK(has_line(page, name + "_count" + labels + "} 6"));
 }
 
+TEST_CASE("metrics: which of its driver's fields a node tells") {
+  Box box;
+  sense::NodeReport node = node_report("gpu", Place::local, 1, 2);
+  node.fields = {{"running", "vllm:num_requests_running", true, false, Instant()},
+                 {"kv_usage", "vllm:kv_cache_usage_perc", false, true, box.time.now()}};
+  box.nodes.nodes = {node};
+  const std::string page = page_of(box);
+  CHECK(has_line(page, "sluice_node_field_told{node=\"gpu\",field=\"running\"} 1"));
+  CHECK(has_line(page, "sluice_node_field_told{node=\"gpu\",field=\"kv_usage\"} 0"));
+}
+
 TEST_CASE("metrics: tokens of one model are told once, over all nodes") {
   Box box;
   box.meter.all[{"gpu", "qwen", Place::local}] = some_totals();
@@ -173,7 +184,7 @@ TEST_CASE(
       if (type != "histogram") CHECK(name == family);
     }
   }
-  CHECK(seen.size() == 36);
+  CHECK(seen.size() == 37);
 }
 
 TEST_CASE("metrics: what is not known is left out, and nobody who asks is named") {

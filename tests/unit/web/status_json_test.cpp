@@ -84,6 +84,19 @@ TEST_CASE("status: what is believed of an engine's queue, how sure, and by what"
                        R"("age_ms":30120,"lag_ms":30000})") != std::string::npos);
 }
 
+TEST_CASE("status: what a node told once and tells no more is listed with its age") {
+  DoorUnderTest door;
+  sense::NodeReport node = node_report("gpu", Place::local, 1, 2);
+  node.at = door.time.now();
+  node.fields = {{"running", "vllm:num_requests_running", true, false, Instant()},
+                 {"kv_usage", "vllm:kv_cache_usage_perc", false, true, node.at - Duration::ms(750)},
+                 {"limit", "", false, false, Instant()}};
+  door.nodes.nodes = {node};
+  const std::string status = door.ask("GET", "/api/v1/status").body;
+  CHECK(status.find(R"("lost":[{"field":"kv_usage","name":"vllm:kv_cache_usage_perc",)"
+                    R"("gone_ms":750}])") != std::string::npos);
+}
+
 TEST_CASE("status: each state of a node has its word") {
   DoorUnderTest door;
   const std::pair<Health, const char*> words[] = {{Health::up, "up"},
