@@ -42,7 +42,10 @@ class Exporter:
                 self.end_headers()
                 with exporter.lock:
                     exporter.open_now -= 1
-                self.wfile.write(body)
+                try:
+                    self.wfile.write(body)
+                except ConnectionError:  # the box has ended
+                    pass
 
             def log_message(self, *_):
                 pass
