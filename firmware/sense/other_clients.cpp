@@ -78,8 +78,10 @@ void OtherClients::see(double least, double likely, double most, Instant at, Ins
 }
 
 void OtherClients::hint(double count, double spread, Instant at) {
+  if (!known_) at_ = at;
   known_ = true;
   move_on(at);
+  proven_at_ = at;
   const double trust = variance_ / std::max(1e-9, variance_ + spread * spread);
   count_ += (count - count_) * trust;
   mean_ += (count - mean_) * trust;

@@ -40,7 +40,7 @@ class OtherClients {
   double mean_ = 0;   // over the last half minute
   double churn_ = 0;  // how many come and go in a second, both together
   Instant at_;
-  Instant proven_at_;  // when a count, not a hint, was heard last
+  Instant proven_at_;  // when anything was heard last
   bool known_ = false;
   int looks_ = 0;  // that were learned from
 };

@@ -81,6 +81,7 @@ void PageDoubt::note_change(const QueuePage& page, const OwnPast::Range& ours) {
 
 Doubt PageDoubt::judge(const QueuePage& page, const OwnPast::Range& ours) {
   const uint64_t served_before = served_at_last_;
+  const bool works = page.generated.value_or(0) > last_.generated.value_or(0);
   note_change(page, ours);
   note_claim(page);
   last_ = page;
@@ -88,7 +89,9 @@ Doubt PageDoubt::judge(const QueuePage& page, const OwnPast::Range& ours) {
   served_at_last_ = served_;
   const double least = ours.least;
   const bool low = page.present() < least - std::max(kLowAllowanceMin, kLowAllowance * least);
-  low_run_ = low ? low_run_ + 1 : 0;
+  // A liar is not right because few of ours are there to show it.
+  const bool lies_on = low_run_ >= kLowRun && page.present() < 1 && works;
+  low_run_ = low || lies_on ? std::min(low_run_ + 1, kLowRun) : 0;
   // What was served after a page with these counts came, and before this one was asked for.
   if (page.counted && served_before >= served_when_changed_ + 2) return Doubt::frozen;
   const Duration still = page.heard - still_since_;

@@ -121,6 +121,17 @@ TEST_CASE("queue estimate: what was read together with a later answer is of its 
   CHECK(estimate.at(at(500)).at == at(300));
 }
 
+TEST_CASE("queue estimate: a slow page is most likely of when it was asked for") {
+  QueueEstimate estimate;
+  for (int i = 0; i < 40; ++i) estimate.read(page(i * 250, i % 2 == 0 ? 4 : 16));  // others change
+  for (int i = 0; i < 6; ++i) estimate.sent(at(10'300));
+  QueuePage slow = page(10'500, 12);
+  slow.asked = at(10'050);
+  estimate.read(slow);
+  CHECK(estimate.at(at(10'500)).others > 10);
+  CHECK(estimate.at(at(10'500)).others <= 12);
+}
+
 TEST_CASE("queue estimate: with all places taken, what comes waits, and what ends makes room") {
   QueueEstimate estimate;
   for (int i = 0; i < 6; ++i) estimate.sent(at(0));
@@ -258,6 +269,19 @@ TEST_CASE("queue estimate: a busy engine that claims to be idle is judged by the
   CHECK(run.belief().doubt == Doubt::too_low);
   CHECK(nearness.mean_error() < 0.35 * (14 + 6) * 0.8);  // without evidence: all of the others
   CHECK(nearness.present_share() > 0.6);
+}
+
+TEST_CASE("queue estimate: of an engine that never told the truth the work it does is known") {
+  Run run({});
+  run.cloud = [](QueuePage& told) { told.running = told.waiting = 0; };
+  run.play(15);
+  double others = 0;
+  for (int second = 0; second < 20; ++second) {
+    run.play(1, 1);
+    others += run.belief().others / 20;
+  }
+  CHECK(others > 2.5);  // 4.8 of them are there on average
+  CHECK(others < 8);
 }
 
 TEST_CASE("queue estimate: a queue that our requests do not wait in is not believed") {
