@@ -32,8 +32,8 @@ class Case:
 
     name: str
     levels: tuple = (0.7,)  # each for level_s, again and again
-    level_s: float = 8.0
-    seconds: float = 30.0
+    level_s: float = 6.0
+    seconds: float = 24.0
     past: float = 0.3
     scrape_ms: int = 250
     dialect: str = "v1"
