@@ -93,10 +93,11 @@ void check_engine(const std::string& sample, const JsonValue& expected, const Dr
       CHECK(told->value.value() == doctest::Approx(number_of(*value)).epsilon(1e-9));
     }
   }
-  for (const auto& [name, value] : *wanted->as_object()) {  // no misspelt expectation
+  for (const JsonValue::Member& member : *wanted->as_object()) {  // no misspelt expectation
+    const std::string& name = member.first;
     const bool known =
         std::any_of(reading.fields.begin(), reading.fields.end(),
-                    [&name = name](const FieldReport& report) { return report.field == name; });
+                    [&name](const FieldReport& report) { return report.field == name; });
     CHECK_MESSAGE(known, name);
   }
 }
