@@ -32,10 +32,7 @@ class Line {
     ++at_;
     return true;
   }
-  std::string_view take_metric_name() {
-    const std::string_view rest(at_, static_cast<size_t>(end_ - at_));
-    return take_until(at_ + metric_name(rest).size());
-  }
+  void skip(size_t count) { at_ += count; }
   std::string_view take_label_name() {
     const char* at = at_;
     while (at != end_ && (is_letter(*at) || (at != at_ && is_digit(*at)))) ++at;
@@ -151,8 +148,8 @@ class PageReader {
     if (text.empty() || text.front() == '#') return;
     Line line(text);
     Sample sample;
-    sample.name = line.take_metric_name();
-    if (!wanted_.has(sample.name)) return;
+    if (!wanted_.has(text, sample.name)) return;
+    line.skip(sample.name.size());
     if (page_.samples.size() >= limits_.samples_max) {
       page_.truncated = true;
       return;
@@ -232,10 +229,11 @@ class PageReader {
     return a.name == b.name && std::equal(left.begin(), left.end(), right.begin(), right.end());
   }
 
+  // Series that differ in the names of labels only are told apart when they are compared.
   uint64_t hash_of(const Sample& sample) const {
     uint64_t hash = mixed(0, sample.name);
     for (const Label& label : page_.labels(sample)) {
-      hash = mixed(mixed(hash, label.name), label.escaped);
+      hash = mixed(hash, label.escaped);
     }
     return hash;
   }

@@ -22,21 +22,26 @@ constexpr std::array<uint8_t, 256> kNameChars = [] {
   chars[':'] = kBegins | kGoesOn;
   return chars;
 }();
+bool goes_on(char c) { return (kNameChars[static_cast<uint8_t>(c)] & kGoesOn) != 0; }
 
 }  // namespace
 
-bool WantedNames::has(std::string_view name) {
-  if (names_.empty()) return true;
-  if (name == last_) return last_wanted_;
+bool WantedNames::has(std::string_view line, std::string_view& name) {
+  const size_t length = last_.size();
+  if (length > 0 && line.size() > length && !goes_on(line[length]) && line.starts_with(last_)) {
+    name = line.substr(0, length);
+    return last_wanted_;
+  }
+  name = metric_name(line);
   last_ = name;
-  last_wanted_ = std::binary_search(names_.begin(), names_.end(), name);
+  last_wanted_ = names_.empty() || std::binary_search(names_.begin(), names_.end(), name);
   return last_wanted_;
 }
 
 std::string_view metric_name(std::string_view line) {
   if (line.empty() || (kNameChars[static_cast<uint8_t>(line.front())] & kBegins) == 0) return {};
   size_t n = 1;
-  while (n < line.size() && (kNameChars[static_cast<uint8_t>(line[n])] & kGoesOn) != 0) ++n;
+  while (n < line.size() && goes_on(line[n])) ++n;
   return line.substr(0, n);
 }
 
@@ -85,7 +90,8 @@ void PageSieve::take_line(std::string_view line) {
     if (trim(line) != kEnd) return;
   } else {
     line = trim(line);
-    if (line.empty() || !wanted_.has(metric_name(line))) return;
+    std::string_view name;
+    if (line.empty() || !wanted_.has(line, name)) return;
   }
   if (line.size() > static_cast<size_t>(kMetricsLineMax.count)) {
     ++long_lines_;

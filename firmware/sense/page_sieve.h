@@ -18,7 +18,9 @@ inline constexpr Bytes kMetricsLineMax{64 * 1024};  // a longer one is left out
 class WantedNames {
  public:
   explicit WantedNames(std::span<const std::string> names) : names_(names) {}
-  bool has(std::string_view name);  // the lines of one metric stand together: it remembers the last
+  // Whether the line's metric is wanted; `name` is its name then or not, empty if it has none. The
+  // lines of one metric stand together: the last one's name is tried first.
+  bool has(std::string_view line, std::string_view& name);
 
  private:
   std::span<const std::string> names_;

@@ -142,6 +142,10 @@ void NodeProbe::on_due() {
   current_ = static_cast<size_t>(next - schedules_.data());
   asked_at_ = ports_.clock.now();
   answer_ = {};
+  sieve_.reset();
+  if (schedules_[current_].question == Question::metrics) {
+    sieve_.emplace(facts_.series_names, kExpositionBytesMax);
+  }
   move_to(State::asking);
   ports::HttpClient& http = is_elsewhere(*next) ? *place_.metrics_http : place_.http;
   call_ = http.call(spec_for(*next), *this);
@@ -169,14 +173,14 @@ void NodeProbe::on_head(const ports::HttpResponseHead& head) {
 }
 
 void NodeProbe::on_body(std::string_view bytes) {
-  const bool is_metrics = schedules_[current_].question == Question::metrics;
-  const Bytes most = is_metrics ? kExpositionBytesMax : kProbeBodyMax;
-  if (answer_.body.size() + bytes.size() > static_cast<size_t>(most.count)) {
+  const auto body_max = static_cast<size_t>(kProbeBodyMax.count);
+  const bool fits = sieve_ ? sieve_->feed(bytes) : answer_.body.size() + bytes.size() <= body_max;
+  if (!fits) {
     answer_.failure = "the answer is larger than is read";
     conclude();
     return;
   }
-  answer_.body.append(bytes);
+  if (!sieve_) answer_.body.append(bytes);
 }
 
 void NodeProbe::on_end() { conclude(); }
@@ -290,7 +294,8 @@ void NodeProbe::take_metrics(const Answer& answer) {
   ExpositionLimits limits;
   limits.open_metrics = answer.open_metrics;
   limits.names = facts_.series_names;
-  const Exposition page = parse_exposition(answer.body, limits);
+  sieve_->finish();
+  const Exposition page = parse_exposition(sieve_->text(), limits);
   Answers answers = shelf_.answers(times_.scrape * 3, ports_.clock.now());
   answers.page = &page;
   EngineReading reading = read_engine(answers, facts_);

@@ -24,6 +24,7 @@
 #include "firmware/sense/document_shelf.h"
 #include "firmware/sense/driver_facts.h"
 #include "firmware/sense/engine_reading.h"
+#include "firmware/sense/page_sieve.h"
 
 namespace sluice::sense {
 
@@ -166,6 +167,7 @@ class NodeProbe final : private ports::HttpCallSink {
   ProbeSink& sink_;
   Question liveness_ = Question::health;  // whose answer says whether the node is alive
   std::unique_ptr<ports::Timer> timer_;
+  std::optional<PageSieve> sieve_;  // while a metrics page comes
   std::unique_ptr<ports::HttpCall> call_;
 };
 

@@ -1,10 +1,12 @@
 // How fast metrics pages are read: every page of a folder with all of its samples kept, and the one
-// that a busy vLLM engine shows as the daemon reads it, only what its driver asks for. CPU time of
-// this process; the median of rounds. Prints one line of JSON.
+// that a busy vLLM engine shows as the daemon reads it: sieved for what its driver asks for,
+// parsed, and made into fields. CPU time of this process; the median of rounds. Prints one line of
+// JSON.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
@@ -12,8 +14,15 @@
 #include <string>
 #include <vector>
 
+#include "firmware/base/embedded.h"
+#include "firmware/sense/driver_catalog.h"
+#include "firmware/sense/engine_reading.h"
 #include "firmware/sense/exposition.h"
 #include "firmware/sense/page_sieve.h"
+
+namespace sluice::drivers {
+std::vector<EmbeddedFile> embedded_engines();  // made by the build from drivers/engines
+}
 
 namespace {
 
@@ -42,7 +51,9 @@ struct Speed {
   size_t samples = 0;  // in them
 };
 
-Speed measure(const std::vector<std::string>& pages, const sense::ExpositionLimits& limits) {
+// `read` does with a page what is to be measured, and says how many samples it had.
+template <class Read>
+Speed measure(const std::vector<std::string>& pages, Read read) {
   std::vector<double> rounds;
   Speed speed;
   for (int round = 0; round < kRounds; ++round) {
@@ -51,15 +62,7 @@ Speed measure(const std::vector<std::string>& pages, const sense::ExpositionLimi
     double taken = 0;
     do {
       speed.samples = 0;
-      for (const std::string& page : pages) {
-        sense::PageSieve sieve(limits.names, limits.bytes_max);
-        std::string_view rest = page;
-        for (; !rest.empty(); rest.remove_prefix(std::min(rest.size(), kChunk))) {
-          sieve.feed(rest.substr(0, kChunk));
-        }
-        sieve.finish();
-        speed.samples += sense::parse_exposition(sieve.text(), limits).samples.size();
-      }
+      for (const std::string& page : pages) speed.samples += read(page);
       ++times;
       taken = cpu_seconds() - begin;
     } while (taken < kRoundSeconds);
@@ -70,21 +73,21 @@ Speed measure(const std::vector<std::string>& pages, const sense::ExpositionLimi
   return speed;
 }
 
-// What drivers/engines/vllm.yaml asks of a page, about.
-std::vector<std::string> wanted_names() {
-  std::vector<std::string> names = {"vllm:num_requests_running",    "vllm:num_requests_waiting",
-                                    "vllm:kv_cache_usage_perc",     "vllm:prompt_tokens_total",
-                                    "vllm:generation_tokens_total", "vllm:num_preemptions_total",
-                                    "vllm:engine_sleep_state"};
-  for (const char* histogram :
-       {"vllm:time_to_first_token_seconds", "vllm:inter_token_latency_seconds",
-        "vllm:request_queue_time_seconds"}) {
-    for (const char* part : {"_bucket", "_sum", "_count"}) {
-      names.push_back(std::string(histogram) + part);
-    }
+sense::PageSieve sieved(std::string_view page, const sense::ExpositionLimits& limits) {
+  sense::PageSieve sieve(limits.names, limits.bytes_max);
+  for (; !page.empty(); page.remove_prefix(std::min(page.size(), kChunk))) {
+    sieve.feed(page.substr(0, kChunk));
   }
-  std::sort(names.begin(), names.end());
-  return names;
+  sieve.finish();
+  return sieve;
+}
+
+sense::DriverCatalog built_in() {
+  sense::DriverCatalog catalog;
+  const Result<void> added =
+      add_drivers(catalog, sense::DriverShelf::engines, drivers::embedded_engines());
+  if (!added) std::abort();
+  return catalog;
 }
 
 }  // namespace
@@ -107,11 +110,19 @@ int main(int argc, char** argv) {
     std::fputs("bench-exposition: no vllm-v1-saturated.prom in that folder\n", stderr);
     return 1;
   }
-  const Speed whole = measure(pages, {});
-  const std::vector<std::string> names = wanted_names();
-  sense::ExpositionLimits limits;
-  limits.names = names;
-  const Speed scrape = measure(busy, limits);
+  const Speed whole = measure(pages, [](const std::string& page) {
+    const sense::PageSieve sieve = sieved(page, {});
+    return sense::parse_exposition(sieve.text()).samples.size();
+  });
+  const sense::DriverCatalog catalog = built_in();
+  const sense::DriverFacts& vllm = *catalog.engine("vllm");
+  const Speed scrape = measure(busy, [&vllm](const std::string& page) {
+    sense::ExpositionLimits limits;
+    limits.names = vllm.series_names;
+    const sense::PageSieve sieve = sieved(page, limits);
+    const sense::Exposition read = sense::parse_exposition(sieve.text(), limits);
+    return sense::read_engine(read, vllm).running ? read.samples.size() : 0;
+  });
   fmt::print(
       "{{\"pages\":{},\"bytes\":{},\"samples\":{},\"mb_per_s\":{:.1f},\"scrape_bytes\":{},"
       "\"scrape_samples\":{},\"scrape_us\":{:.2f},\"core_percent\":{:.4f}}}\n",
