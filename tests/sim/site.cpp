@@ -212,8 +212,8 @@ void Site::take_back(const std::string& node) {
 void Site::watch_node(size_t index) {
   const NodeSpec& spec = spec_.nodes[index];
   const proxy::NodeAccess& access = world_.nodes.at(senses_.find(spec.name)->id());
-  watches_[index]->watch({*nodes_[index], timers, clock, probe_chance_},
-                         facts_named(spec.profile.engine), access.target.origin, {}, spec_.probe);
+  watches_[index]->watch({timers, clock, probe_chance_}, {*nodes_[index], access.target.origin, {}},
+                         facts_named(spec.profile.engine), spec_.probe);
 }
 
 void Site::on_learn() {
