@@ -9,6 +9,9 @@ namespace {
 // Ours may be on their way to the engine or back.
 constexpr double kLowAllowance = 0.1;
 constexpr double kLowAllowanceMin = 1;
+// A queue of ours that waits for its prompts to be computed may drain fast. Others than these many:
+constexpr double kHighAllowance = 8;
+constexpr double kHighFactor = 3;  // of those that the work tells of
 // A queue is none if ours waited less than this share of the time that it should have taken.
 constexpr double kPassedShare = 0.25;
 constexpr double kClaimMinSeconds = 0.2;  // shorter waits prove nothing
@@ -79,7 +82,8 @@ void PageDoubt::note_change(const QueuePage& page, const OwnPast::Range& ours) {
   }
 }
 
-Doubt PageDoubt::judge(const QueuePage& page, const OwnPast::Range& ours) {
+Doubt PageDoubt::judge(const QueuePage& page, const OwnPast::Range& ours,
+                       std::optional<double> by_work) {
   const uint64_t served_before = served_at_last_;
   const bool works = page.generated.value_or(0) > last_.generated.value_or(0);
   note_change(page, ours);
@@ -100,7 +104,8 @@ Doubt PageDoubt::judge(const QueuePage& page, const OwnPast::Range& ours) {
     return Doubt::held;
   }
   if (low_run_ >= kLowRun) return Doubt::too_low;
-  return passed_ >= kPassedMin ? Doubt::too_high : Doubt::none;
+  const double known = ours.most + kHighAllowance + kHighFactor * by_work.value_or(0);
+  return passed_ >= kPassedMin && page.present() > known ? Doubt::too_high : Doubt::none;
 }
 
 }  // namespace sluice::sense

@@ -5,7 +5,8 @@
 //   held      it shows more than ours, and nothing on it moves for seconds: gauges of a time when
 //             the engine was busy (SGLang keeps them up to 30 s)
 //   too_low   it shows fewer than ours, three times in a row
-//   too_high  its queue is passed by ours, again and again, much faster than it can have drained
+//   too_high  it shows many more than ours and than the work done tells, and its queue is passed by
+//             ours, again and again, much faster than it can have drained
 //
 // A value; no clock.
 #pragma once
@@ -46,8 +47,9 @@ class PageDoubt {
   // Our own, as they happen.
   void served(std::optional<Duration> answering);  // from its first token to its last
   void began(Instant sent, Instant now);
-  // `ours`: those that the page should show.
-  Doubt judge(const QueuePage& page, const OwnPast::Range& ours);
+  // `ours`: those that the page should show. `by_work`: how many others the tokens tell of.
+  Doubt judge(const QueuePage& page, const OwnPast::Range& ours,
+              std::optional<double> by_work = std::nullopt);
   // The page shows less than ours: it says nothing of others, doubted or not.
   bool is_short() const { return low_run_ > 0; }
   void forget() { *this = PageDoubt(); }

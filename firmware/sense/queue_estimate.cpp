@@ -45,7 +45,7 @@ void QueueEstimate::read(const QueuePage& page) {
   const Duration back = lag.is_zero() ? kPageAge : kPageAge + PageLag::kStep;
   const OwnPast::Range ours = own_.over(page.asked - lag - back, page.made - lag);
   if (page.generated) share_.page(*page.generated, own_.now(), page.heard);
-  take(page, doubt_.judge(page, ours), ours, lag);
+  take(page, doubt_.judge(page, ours, share_.others()), ours, lag);
 }
 
 void QueueEstimate::take(const QueuePage& page, Doubt doubt, const OwnPast::Range& ours,

@@ -301,6 +301,24 @@ TEST_CASE("queue estimate: a queue that our requests do not wait in is not belie
   CHECK(run.belief().doubt == Doubt::none);
 }
 
+TEST_CASE("queue estimate: a queue of ours for the computing of prompts may drain fast") {
+  QueueEstimate estimate;
+  for (int i = 0; i < 10; ++i) {  // answers take ten seconds
+    estimate.sent(at(0));
+    estimate.began(at(0), at(100));
+    estimate.ended(at(100), true, at(10'100));
+  }
+  for (int i = 0; i < 50; ++i) estimate.sent(at(11'000));
+  for (int round = 0; round < 20; ++round) {
+    const int64_t now = 11'100 + round * 250;
+    estimate.read(page(now, 20 + round, 30));
+    estimate.sent(at(now + 1));
+    estimate.began(at(now + 1), at(now + 200));  // far sooner than by ten seconds for a place
+    CHECK(estimate.at(at(now + 200)).doubt == Doubt::none);
+    CHECK(estimate.at(at(now + 200)).lasting > 0);
+  }
+}
+
 TEST_CASE("queue estimate: a true queue of hundreds is believed") {
   SharedEngine::Load load;
   load.own_rate = 30;
