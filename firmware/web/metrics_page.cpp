@@ -157,6 +157,15 @@ void write_told_fields(MetricsText& page, const std::vector<sense::NodeReport>& 
       page.sample({{"node", node.name}, {"field", field.field}}, field.is_present ? 1.0 : 0.0);
     }
   }
+  page.family("sluice_node_field_gone_seconds", "gauge",
+              "For how long the node has not told what it told once, by this name: see probe.");
+  for (const auto& node : nodes) {
+    for (const sense::ToldField& field : node.fields) {
+      if (!field.is_lost) continue;
+      page.sample({{"node", node.name}, {"field", field.field}, {"name", field.name}},
+                  (node.at - field.since).as_seconds());
+    }
+  }
 }
 
 void gauge(MetricsText& page, std::string_view name, std::string_view help, double value) {

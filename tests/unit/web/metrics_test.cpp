@@ -138,10 +138,15 @@ TEST_CASE("metrics: which of its driver's fields a node tells") {
   sense::NodeReport node = node_report("gpu", Place::local, 1, 2);
   node.fields = {{"running", "vllm:num_requests_running", true, false, Instant()},
                  {"kv_usage", "vllm:kv_cache_usage_perc", false, true, box.time.now()}};
+  node.at = box.time.now() + Duration::seconds(60);
   box.nodes.nodes = {node};
   const std::string page = page_of(box);
   CHECK(has_line(page, "sluice_node_field_told{node=\"gpu\",field=\"running\"} 1"));
   CHECK(has_line(page, "sluice_node_field_told{node=\"gpu\",field=\"kv_usage\"} 0"));
+  CHECK(has_line(page,
+                 "sluice_node_field_gone_seconds{node=\"gpu\",field=\"kv_usage\",name=\"vllm:kv_"
+                 "cache_usage_perc\"} 60"));
+  CHECK(page.find("gone_seconds{node=\"gpu\",field=\"running\"") == std::string::npos);
 }
 
 TEST_CASE("metrics: tokens of one model are told once, over all nodes") {
@@ -184,7 +189,7 @@ TEST_CASE(
       if (type != "histogram") CHECK(name == family);
     }
   }
-  CHECK(seen.size() == 37);
+  CHECK(seen.size() == 38);
 }
 
 TEST_CASE("metrics: what is not known is left out, and nobody who asks is named") {
