@@ -128,6 +128,7 @@ Result<void> NodeBook::configure(const settings::Settings& settings,
     profiles.back().trouble = plans.back().trouble;
     profiles.back().stale_after =
         stale_after(plans.back().facts.scrape, settings.live.sense.scrape);
+    profiles.back().slow_stale_after = probe_times(settings, profiles.back().place).probe * 3;
   }
   const Duration tpot_max = proxy_policy(settings).admission.levels.at("default").tpot_max;
   Result<void> known =

@@ -25,7 +25,7 @@ Answers DocumentShelf::answers(Duration age_max, Instant now) const {
     const Paper& paper = papers_[i];
     const DocumentSource& source = facts_.documents[i];
     if (!paper.json || (source.at_scrape_pace && now - paper.at > age_max)) continue;
-    answers.documents.push_back({source.path, &*paper.json, paper.at});
+    answers.documents.push_back({source.path, &*paper.json, paper.at, !source.at_scrape_pace});
   }
   return answers;
 }

@@ -84,6 +84,7 @@ class EngineReporter {
     if (answer == nullptr) return false;
     report.value = read_member(*answer->json, source, facts_.sentinels);
     report.at = answer->at;
+    report.is_slow = answer->is_slow;
     return report.value.has_value();
   }
 
@@ -98,6 +99,7 @@ class EngineReporter {
     report.value = told->value;
     report.stamp_ms = told->stamp_ms;
     report.at = std::nullopt;
+    report.is_slow = false;
     return true;
   }
 

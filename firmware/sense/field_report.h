@@ -29,6 +29,7 @@ struct DocumentAnswer {
   std::string_view path;
   const ports::JsonValue* json = nullptr;
   std::optional<Instant> at = {};  // when it came; nothing: with the page
+  bool is_slow = false;            // asked at the pace of health probes
 };
 
 // Lifetime: what is pointed to outlives the call that reads it.
@@ -48,6 +49,7 @@ struct FieldReport {
   std::string source;                // the metric or "/path member" that told it
   std::optional<int64_t> stamp_ms;   // its own timestamp, if it carries one
   std::optional<Instant> at;         // when its document came; nothing: with the page
+  bool is_slow = false;              // its document is asked at the pace of health probes
   std::vector<std::string> missing;  // names looked for before it was found; all if it was not
 };
 

@@ -150,7 +150,7 @@ void LoadHistory::put_prefix_hits(EngineLoad& load) const {
   }
 }
 
-EngineLoad LoadHistory::load(Duration stale_after, Instant now) const {
+EngineLoad LoadHistory::load(Duration stale_after, Instant now, Duration slow_stale_after) const {
   EngineLoad load;
   if (!ever_) return load;
   const Instant at = looks_.back().at;
@@ -165,7 +165,12 @@ EngineLoad LoadHistory::load(Duration stale_after, Instant now) const {
     load.limit = derived(crowd_, "most seen running while others waited", at);
     load.limit.confidence = Confidence::learnt;
   }
-  for (const auto& [field, figure] : kFigures) mark_stale(load.*figure, stale_after, now);
+  const Duration slow = std::max(stale_after, slow_stale_after);
+  for (const auto& [field, figure] : kFigures) {
+    const FieldReport* told = report(field);
+    const bool is_slow = told != nullptr && told->is_slow;
+    mark_stale(load.*figure, stale_after.is_zero() || !is_slow ? stale_after : slow, now);
+  }
   for (LatencyLoad* latency : {&load.ttft, &load.tpot, &load.queue_time}) {
     for (Figure* figure : {&latency->p50_s, &latency->p95_s, &latency->mean_s}) {
       mark_stale(*figure, stale_after, now);

@@ -25,9 +25,10 @@ class LoadHistory {
   void add(const EngineReading& reading, Instant at);
   void clear() { *this = {}; }
 
-  // Figures older than `stale_after` are called stale; zero: never. Quantiles need
-  // kWindowCompletions, a mean needs one.
-  EngineLoad load(Duration stale_after, Instant now) const;
+  // Figures older than `stale_after` are called stale; zero: never. Those of documents asked at the
+  // pace of health probes may grow as old as `slow_stale_after`. Quantiles need kWindowCompletions,
+  // a mean needs one.
+  EngineLoad load(Duration stale_after, Instant now, Duration slow_stale_after = {}) const;
 
  private:
   struct Look {

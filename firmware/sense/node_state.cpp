@@ -355,7 +355,7 @@ int NodeState::slots_known() const {
 }
 
 EngineLoad NodeState::load(Instant now) const {
-  EngineLoad load = history_.load(profile_.stale_after, now);
+  EngineLoad load = history_.load(profile_.stale_after, now, profile_.slow_stale_after);
   if (profile_.concurrency_limit > 0) {
     load.limit.value = profile_.concurrency_limit;
     load.limit.confidence = Confidence::told;

@@ -55,7 +55,8 @@ struct NodeProfile {
   Tokens context_max;  // zero: what the node says
   valve::FeatureSet offers = valve::FeatureSet::all();
   int weight = 1;
-  Duration stale_after;  // of what its engine tells; zero: never
+  Duration stale_after;            // of what its engine tells; zero: never
+  Duration slow_stale_after = {};  // of what it tells in documents at the pace of health probes
 };
 
 struct SenseTimes {

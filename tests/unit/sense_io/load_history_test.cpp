@@ -1,5 +1,6 @@
 #include "firmware/sense/load_history.h"
 
+#include "firmware/sense/document_shelf.h"
 #include "tests/unit/sense_io/samples.h"
 
 namespace sluice::sense {
@@ -115,6 +116,27 @@ TEST_CASE("load history: figures beyond their time are stale and keep their valu
   CHECK(load.running.confidence == Confidence::stale);
   CHECK(load.running.value == 2.0);
   CHECK(load.waiting.confidence == Confidence::absent);
+}
+
+TEST_CASE(
+    "load history: what a document tells at the pace of probes is not stale before the next") {
+  const DriverFacts facts = engine_with(
+      "  running: [{metric: r}]\n  limit: [{document: d, member: most}]\n"
+      "documents:\n  - {name: d, path: /d}\n");
+  const Exposition text = parse_exposition("r 2\n");
+  DocumentShelf shelf(facts);
+  shelf.put(0, "{\"most\": 8}", at(100));
+  Answers answers = shelf.answers({}, at(104));
+  answers.page = &text;
+  LoadHistory history;
+  history.add(read_engine(answers, facts), at(104));
+  const Duration two = Duration::seconds(2);
+  CHECK(history.load(two, at(104), Duration::seconds(15)).limit.confidence == Confidence::told);
+  CHECK(history.load(two, at(104)).limit.confidence == Confidence::stale);
+  const EngineLoad later = history.load(two, at(107), Duration::seconds(15));
+  CHECK(later.limit.confidence == Confidence::told);
+  CHECK(later.running.confidence == Confidence::stale);
+  CHECK(history.load(two, at(116), Duration::seconds(15)).limit.confidence == Confidence::stale);
 }
 
 TEST_CASE("load history: the limit is learnt where requests wait while others run") {
