@@ -60,12 +60,24 @@ std::set<int> usual_ports(const std::vector<const sense::DriverFacts*>& drivers)
   return ports;
 }
 
+// Who has the page itself before his eyes gives its address; what is asked for lies above it.
+void leave_page(ports::HttpOrigin& origin, const std::vector<const sense::DriverFacts*>& drivers) {
+  for (const sense::DriverFacts* driver : drivers) {
+    for (const std::string& page : driver->scrape.pages) {
+      if (!origin.base_path.ends_with(page)) continue;
+      origin.base_path.resize(origin.base_path.size() - page.size());
+      return;
+    }
+  }
+}
+
 Result<std::vector<ports::HttpOrigin>> places_of(
     const ProbeOptions& options, const std::vector<const sense::DriverFacts*>& drivers) {
   std::vector<ports::HttpOrigin> places;
   if (options.subnet.empty()) {
     Result<ports::HttpOrigin> origin = ports::parse_origin(options.url);
     if (!origin) return origin.error();
+    leave_page(*origin, drivers);
     places.push_back(std::move(*origin));
     return places;
   }

@@ -181,6 +181,15 @@ const FieldReport* find_field(const std::vector<FieldReport>& reports, std::stri
   return nullptr;
 }
 
+// Of an engine whose metrics may stand anywhere: only they were answered, and no list of models.
+bool is_page_only(const ProbedPlace& place, const DriverFacts& driver) {
+  if (driver.port != 0 || place.answers.page_path(driver).empty()) return false;
+  return std::any_of(place.answers.all().begin(), place.answers.all().end(),
+                     [&](const auto& answer) {
+                       return answer.path == driver.models_path && answer.status == 404;
+                     });
+}
+
 std::string engine_settings(const ProbedPlace& place, const DriverFacts& driver) {
   std::string url = place.origin.text();
   std::string beside;
@@ -192,9 +201,15 @@ std::string engine_settings(const ProbedPlace& place, const DriverFacts& driver)
     url = api.text();
     beside = "  # where its API listens; these metrics are on a port of their own";
   }
+  const bool is_apart = is_page_only(place, driver);
+  if (is_apart) beside = "  # no API answers here: write where it does";
   std::string text =
       fmt::format("nodes:\n  - name: {}\n    place: local\n    engine: {}\n    url: {}{}\n",
                   name_of(place, driver), driver.name, url, beside);
+  if (is_apart) {
+    text += fmt::format("    metrics_url: {}{}\n", place.origin.text(),
+                        place.answers.page_path(driver));
+  }
   const std::vector<FieldReport> reports = sense::report_fields(place.answers, driver);
   const FieldReport* limit = find_field(reports, "limit");
   if (limit == nullptr || !limit->is_present) {

@@ -176,7 +176,8 @@ class Probe(unittest.TestCase):
         self.assertIn("probe the engines behind it", self.probe().stdout)
 
     def test_the_settings_to_paste_are_in_order(self):
-        for files in ({"/metrics": "vllm-v1.prom"}, {"/metrics": "nvidia-dcgm-exporter.prom"}):
+        for files in ({"/metrics": "vllm-v1.prom"}, {"/metrics": "mindie.prom"},
+                      {"/metrics": "nvidia-dcgm-exporter.prom"}):
             self.site.show(files)
             paste = json.loads(self.probe("--json").stdout)["settings"]
             if "nodes:" not in paste:
@@ -186,6 +187,19 @@ class Probe(unittest.TestCase):
                 file.flush()
                 done = sluiced("--config", file.name, "check-config")
                 self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_metrics_at_a_port_of_their_own_are_not_suggested_as_the_api(self):
+        self.site.show({"/metrics": "mindie.prom"})
+        paste = json.loads(self.probe("--json").stdout)["settings"]
+        self.assertIn(f"url: {self.url}  # no API answers here: write where it does", paste)
+        self.assertIn(f"metrics_url: {self.url}/metrics", paste)
+        self.site.show({"/metrics": "mindie.prom", "/v1/models": MODELS})
+        self.assertNotIn("metrics_url", json.loads(self.probe("--json").stdout)["settings"])
+
+    def test_the_address_of_the_page_itself_will_do(self):
+        self.site.show({"/metrics": "nvidia-dcgm-exporter.prom"})
+        found = json.loads(sluiced("probe", self.url + "/metrics", "--json").stdout)
+        self.assertEqual((found["driver"], found["url"]), ("nvidia-dcgm", self.url))
 
     def test_what_nobody_knows_is_said_with_what_to_do(self):
         self.site.show({})
