@@ -82,14 +82,14 @@ void AcceleratorBook::configure_host(const settings::AcceleratorSettings& settin
   if (!restarts) return;
   host_.clear();
   if (settings.host == settings::HostLook::off) return;
-  watch_host(std::make_shared<drivers::NvmlAccelerators>(library));
-  watch_host(std::make_shared<drivers::SysfsAccelerators>());
+  watch_host(std::make_shared<drivers::NvmlAccelerators>(library), ports_.nvml_work);
+  watch_host(std::make_shared<drivers::SysfsAccelerators>(), ports_.sysfs_work);
 }
 
-void AcceleratorBook::watch_host(std::shared_ptr<ports::Accelerators> source) {
+void AcceleratorBook::watch_host(std::shared_ptr<ports::Accelerators> source, ports::Work& work) {
   const size_t index = host_.size();
   host_.push_back(std::make_unique<sense::HostAccelerators>(
-      sense::HostAcceleratorPorts{ports_.work, ports_.timers, ports_.clock}, std::move(source),
+      sense::HostAcceleratorPorts{work, ports_.timers, ports_.clock}, std::move(source),
       host_times(host_settings_.scrape),
       [this, index] { tell(host_[index]->report(ports_.clock.now())); }));
   host_.back()->start();

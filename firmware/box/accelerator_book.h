@@ -21,7 +21,8 @@ namespace sluice::box {
 
 struct AcceleratorBookPorts {
   drivers::UvLoop& loop;
-  ports::Work& work;  // of its own: a look may never return
+  ports::Work& nvml_work;  // of its own, each: a look may never return
+  ports::Work& sysfs_work;
   ports::HttpClient& plain_http;
   ports::Timers& timers;
   const ports::Clock& clock;
@@ -51,7 +52,7 @@ class AcceleratorBook final : public sense::AcceleratorView {
   };
 
   void configure_host(const settings::AcceleratorSettings& settings);
-  void watch_host(std::shared_ptr<ports::Accelerators> source);
+  void watch_host(std::shared_ptr<ports::Accelerators> source, ports::Work& work);
   Exporter watch(const settings::ExporterSettings& settings);
   ports::HttpClient& client_for(const ports::HttpOrigin& origin, const std::string& ca_file);
   std::vector<sense::AcceleratorSourceReport> host_reports(Instant now) const;

@@ -33,7 +33,8 @@ Box::Box(Launch launch, LoadedSettings loaded)
       clock_(loop_),
       timers_(loop_, clock_),
       work_(loop_),
-      device_work_(loop_),
+      nvml_work_(loop_),
+      sysfs_work_(loop_),
       dialer_(loop_, clock_, timers_),
       listeners_(loop_, timers_),
       tls_(timers_, clock_, secrets_, log_),
@@ -68,7 +69,7 @@ Result<void> Box::start() {
                                                     *probe_random_, senses_, room_, log_},
                                       std::move(drivers->catalog));
   accelerators_ = std::make_unique<AcceleratorBook>(AcceleratorBookPorts{
-      loop_, device_work_, plain_http_, timers_, clock_, *probe_random_, log_});
+      loop_, nvml_work_, sysfs_work_, plain_http_, timers_, clock_, *probe_random_, log_});
   const Result<std::string> token = read_admin_token();
   if (!token) return token.error();
   serving_ = std::make_unique<Serving>(*this, *token);

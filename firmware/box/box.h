@@ -129,7 +129,8 @@ class Box : public web::BoxCommands, private NodeLender {
   drivers::UvClock clock_;
   drivers::UvTimers timers_;
   drivers::UvWork work_;
-  drivers::UvOwnThread device_work_;  // looks at accelerators
+  drivers::UvOwnThread nvml_work_;  // looks at accelerators; one that hangs holds no other up
+  drivers::UvOwnThread sysfs_work_;
   drivers::UvDialer dialer_;
   drivers::UvListeners listeners_;
   drivers::MbedTlsServer tls_;
