@@ -35,6 +35,14 @@ std::string bytes_text(double bytes) {
                       : fmt::format("{:.0f} MiB", bytes / 1048576.0);
 }
 
+// What a stranger calls his devices and models must not move the reader's terminal.
+std::string printable(std::string text) {
+  std::replace_if(
+      text.begin(), text.end(),
+      [](char c) { return static_cast<unsigned char>(c) < ' ' || c == 0x7f; }, '?');
+  return text;
+}
+
 bool is_share(std::string_view field) {
   return field == "kv_usage" || field == "prefix_hit_rate" || field == "busy";
 }
@@ -110,8 +118,8 @@ std::string device_lines(const ProbedPlace& place) {
   for (size_t i = 0; i < devices.size() && i < kDevicesShown; ++i) {
     const sense::AcceleratorLoad& device = devices[i];
     text += fmt::format(
-        "  {}{}{}: busy {}, memory {} of {}, {}, {}, health {}\n", device.id,
-        device.name.empty() ? "" : " ", device.name, figure_text("busy", device.busy),
+        "  {}{}{}: busy {}, memory {} of {}, {}, {}, health {}\n", printable(device.id),
+        device.name.empty() ? "" : " ", printable(device.name), figure_text("busy", device.busy),
         figure_text("memory_used_bytes", device.memory_used_bytes),
         figure_text("memory_total_bytes", device.memory_total_bytes),
         figure_text("power_w", device.power_w), figure_text("temperature_c", device.temperature_c),
@@ -278,7 +286,8 @@ std::string probe_text(const ProbedPlace& place, bool all) {
     for (const FieldReport& report : reports) text += field_line(report);
     text += untold_lines(driver, reports);
     text += device_lines(place);
-    const std::vector<std::string> models = models_of(place);
+    std::vector<std::string> models = models_of(place);
+    for (std::string& model : models) model = printable(std::move(model));
     if (!models.empty()) {
       const size_t shown = std::min(models.size(), kModelsShown);
       text += fmt::format(

@@ -196,6 +196,12 @@ class Probe(unittest.TestCase):
         self.site.show({"/metrics": "mindie.prom", "/v1/models": MODELS})
         self.assertNotIn("metrics_url", json.loads(self.probe("--json").stdout)["settings"])
 
+    def test_what_a_stranger_calls_his_models_does_not_move_the_terminal(self):
+        self.site.show({"/v1/models": MODELS.replace(b'"m"', b'"m\\u001b[2J\\nn"')})
+        text = self.probe().stdout
+        self.assertIn("models: m?[2J?n", text)
+        self.assertNotIn("\x1b", text)
+
     def test_the_address_of_the_page_itself_will_do(self):
         self.site.show({"/metrics": "nvidia-dcgm-exporter.prom"})
         found = json.loads(sluiced("probe", self.url + "/metrics", "--json").stdout)
