@@ -70,6 +70,7 @@ void LoadHistory::add(const EngineReading& reading, Instant at) {
             reading.prefix_hits};
   const bool restarted = ever_ && (!rises(last_.generation_tokens, reading.generation_tokens) ||
                                    !rises(last_.prompt_tokens, reading.prompt_tokens));
+  if (restarted) crowd_ = crowd_looks_ = 0;  // it may have been given another limit
   if (restarted || (!looks_.empty() && !follows(looks_.back(), look))) looks_.clear();
   // The newest look gives way to the next, but for one in every kLookGap.
   const bool stays = looks_.size() < 2 || looks_.back().at - kept_at_ >= kLookGap;

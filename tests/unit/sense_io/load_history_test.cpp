@@ -153,6 +153,18 @@ TEST_CASE("load history: the limit is learnt where requests wait while others ru
   CHECK(load.limit.source == "most seen running while others waited");
 }
 
+TEST_CASE("load history: an engine that began anew may have another limit") {
+  const DriverFacts facts = engine_with(kFields);
+  LoadHistory history;
+  history.add(read_page("r 64\nw 3\np 900\n", facts), at(1));
+  history.add(read_page("r 64\nw 3\np 950\n", facts), at(2));
+  CHECK(history.load({}, at(2)).limit.value == 64.0);
+  history.add(read_page("r 16\nw 3\np 10\n", facts), at(3));
+  CHECK_FALSE(history.load({}, at(3)).limit.value.has_value());
+  history.add(read_page("r 16\nw 5\np 20\n", facts), at(4));
+  CHECK(history.load({}, at(4)).limit.value == 16.0);
+}
+
 TEST_CASE("load history: a mean of two counters is a window too") {
   const DriverFacts facts = built_in_facts("llamacpp");
   LoadHistory history;
