@@ -54,6 +54,7 @@ class EngineReporter {
 
   std::vector<FieldReport> report() const {
     std::vector<FieldReport> reports;
+    reports.reserve(kEngineFieldCount);
     for (size_t i = 0; i < kEngineFieldCount; ++i) {
       const EngineField field = static_cast<EngineField>(i);
       if (!facts_.sources_of(field).empty()) reports.push_back(report(field));

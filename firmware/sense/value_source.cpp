@@ -310,11 +310,31 @@ bool has_series(const Series& series, std::string_view name) {
   return !named(series, name).empty();
 }
 
+// The samples of one name mostly stand together: what is sorted is such runs of them.
 void sort_by_name(const Exposition& page, std::vector<uint32_t>& samples) {
-  std::sort(samples.begin(), samples.end(), [&page](uint32_t a, uint32_t b) {
-    const int names = page.samples[a].name.compare(page.samples[b].name);
-    return names != 0 ? names < 0 : a < b;
+  struct Run {
+    std::string_view name;
+    size_t begin;
+    size_t end;
+  };
+  std::vector<Run> runs;
+  for (size_t i = 0; i < samples.size(); ++i) {
+    const std::string_view name = page.samples[samples[i]].name;
+    if (runs.empty() || runs.back().name != name) runs.push_back({name, i, i});
+    runs.back().end = i + 1;
+  }
+  std::sort(runs.begin(), runs.end(), [](const Run& a, const Run& b) {
+    const int names = a.name.compare(b.name);
+    return names != 0 ? names < 0 : a.begin < b.begin;
   });
+  std::vector<uint32_t> sorted;
+  sorted.reserve(samples.size());
+  for (const Run& run : runs) {
+    const auto first = samples.begin();
+    sorted.insert(sorted.end(), first + static_cast<ptrdiff_t>(run.begin),
+                  first + static_cast<ptrdiff_t>(run.end));
+  }
+  samples.swap(sorted);
 }
 
 }  // namespace sluice::sense

@@ -21,7 +21,7 @@ struct Series {
   std::string_view prefix;            // that every name carries
 };
 
-// By name, and those of one name in page order.
+// `samples`: in page order. By name, and those of one name in page order.
 void sort_by_name(const Exposition& page, std::vector<uint32_t>& samples);
 
 struct ToldValue {
