@@ -73,6 +73,10 @@ std::string field_line(const FieldReport& report) {
     return fmt::format("  {:<18} {:<28} {}{}\n", report.field, told_text(report), report.source,
                        report.confidence == sense::Confidence::derived ? " (reckoned)" : "");
   }
+  if (report.is_unknown) {
+    return fmt::format("  {:<18} {:<28} it is there, and tells no value: {}\n", report.field,
+                       "unknown", some(report.missing));
+  }
   return fmt::format("  {:<18} {:<28} not there: {}\n", report.field, "absent",
                      some(report.missing));
 }

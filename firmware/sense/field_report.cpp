@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <numeric>
 
 #include "firmware/sense/fingerprint.h"
@@ -75,9 +76,19 @@ class EngineReporter {
         report.source = shown_on(series, source);
         return report;
       }
+      report.is_unknown = report.is_unknown || is_there(series, source);
       add_missing(series, source, report.missing);
     }
     return report;
+  }
+
+  bool is_there(const Series& series, const ValueSource& source) const {
+    if (source.form != Form::member) {
+      return std::all_of(source.metrics.begin(), source.metrics.end(),
+                         [&](const std::string& name) { return has_series(series, name); });
+    }
+    const DocumentAnswer* answer = answers_.document(facts_.document(source.document)->path);
+    return answer != nullptr && !find_members(*answer->json, source.member).empty();
   }
 
   bool read_document(const ValueSource& source, FieldReport& report) const {

@@ -46,10 +46,12 @@ struct FieldReport {
   std::optional<double> value;         // in the unit of the field
   std::optional<Histogram> histogram;  // of a histogram field
   Confidence confidence = Confidence::absent;
-  std::string source;                // the metric or "/path member" that told it
-  std::optional<int64_t> stamp_ms;   // its own timestamp, if it carries one
-  std::optional<Instant> at;         // when its document came; nothing: with the page
-  bool is_slow = false;              // its document is asked at the pace of health probes
+  std::string source;               // the metric or "/path member" that told it
+  std::optional<int64_t> stamp_ms;  // its own timestamp, if it carries one
+  std::optional<Instant> at;        // when its document came; nothing: with the page
+  bool is_slow = false;             // its document is asked at the pace of health probes
+  // Not present, but a name of it is there: its value means "unknown", or is none.
+  bool is_unknown = false;
   std::vector<std::string> missing;  // names looked for before it was found; all if it was not
 };
 

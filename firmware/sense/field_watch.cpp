@@ -43,6 +43,10 @@ void FieldWatch::look(const std::vector<FieldReport>& reports, Instant now) {
       continue;
     }
     if (was_present) told.since = now;
+    if (report.is_unknown) {
+      told.is_lost = false;
+      continue;
+    }
     if (!told.name.empty() && (is_always_there(told.field) || at_work)) told.is_lost = true;
   }
 }

@@ -24,7 +24,7 @@ class FieldWatch {
  public:
   // Of one look at the node, all fields that its driver maps. Counters and histograms of some
   // engines are there only after the first request: they are called lost only once the engine has
-  // worked without them.
+  // worked without them. A name that is there and tells "unknown" is not lost.
   void look(const std::vector<FieldReport>& reports, Instant now);
   void forget() { fields_.clear(); }  // another driver, or another place
 

@@ -45,6 +45,18 @@ TEST_CASE("engine reading: values that mean unknown are left out") {
   CHECK(read_page("a 0\nb 9\n", facts).running == 0.0);
 }
 
+TEST_CASE(
+    "engine reading: a name that is there with an unknown value is told from one that is not") {
+  const DriverFacts facts = facts_from(
+      "driver: e\nkind: engine\nfor: A test.\nscrape: {pages: [/m]}\nfingerprint: {all_of: [a]}\n"
+      "fields:\n  running:\n    - metric: a\n    - metric: b\n");
+  const auto running = [&](const char* page) { return read_page(page, facts).fields.at(0); };
+  CHECK(running("a NaN\n").is_unknown);
+  CHECK_FALSE(running("a NaN\n").is_present);
+  CHECK_FALSE(running("c 1\n").is_unknown);
+  CHECK(running("a NaN\nb 2\n").is_present);
+}
+
 TEST_CASE("engine reading: labels choose the series of a shared metric") {
   const DriverFacts facts =
       engine_with("  waiting:\n    - {metric: r, labels: {type: waiting, rank: \"0\"}}\n");

@@ -54,6 +54,18 @@ TEST_CASE("field watch: a counter of an engine that began anew is lost once it w
   CHECK(watch.fields()[1] == ToldField{"prompt_tokens", "p", false, true, at(2)});
 }
 
+TEST_CASE("field watch: a name that is there and tells no value is not lost") {
+  FieldWatch watch;
+  watch.look({told("running", "r", 1), told("kv_usage", "k", 0.5)}, at(1));
+  FieldReport unknown = missing("kv_usage");
+  unknown.is_unknown = true;
+  watch.look({told("running", "r", 1), unknown}, at(2));
+  CHECK_FALSE(watch.fields()[1].is_present);
+  CHECK_FALSE(watch.fields()[1].is_lost);
+  watch.look({told("running", "r", 1), missing("kv_usage")}, at(3));
+  CHECK(watch.fields()[1] == ToldField{"kv_usage", "k", false, true, at(2)});
+}
+
 TEST_CASE("field watch: a driver with other fields begins anew") {
   FieldWatch watch;
   watch.look({told("running", "r", 1)}, at(1));
