@@ -28,6 +28,8 @@ struct UvOwnThread::Shared {
   bool is_over = false;
   uv_async_t* wake = nullptr;  // the loop's; null once the owner has gone
 
+  std::thread thread;  // the owner's alone
+
   static void work(const std::shared_ptr<Shared>& shared);
   static void on_wake(uv_async_t* handle) noexcept;
 };
@@ -70,6 +72,7 @@ UvOwnThread::UvOwnThread(UvLoop& loop, Duration patience) : loop_(loop), patienc
 UvOwnThread::~UvOwnThread() {
   if (!shared_) return;
   uv_async_t* wake = nullptr;
+  bool ends = false;
   std::deque<Shared::Order> dropped;  // after the lock: what they hold may take time to end
   {
     std::unique_lock lock(shared_->mutex);
@@ -77,8 +80,13 @@ UvOwnThread::~UvOwnThread() {
     shared_->is_over = true;
     shared_->waiting.swap(dropped);
     shared_->changed.notify_all();
-    shared_->changed.wait_for(lock, std::chrono::microseconds(patience_.as_us()),
-                              [this] { return !shared_->is_busy; });
+    ends = shared_->changed.wait_for(lock, std::chrono::microseconds(patience_.as_us()),
+                                     [this] { return !shared_->is_busy; });
+  }
+  if (ends) {
+    shared_->thread.join();  // at once: it has nothing to do but end
+  } else {
+    shared_->thread.detach();
   }
   uv_close(reinterpret_cast<uv_handle_t*>(wake), [](uv_handle_t* handle) {
     delete static_cast<std::shared_ptr<Shared>*>(handle->data);
@@ -93,7 +101,7 @@ void UvOwnThread::run(Callback job, Callback done) {
     ENSURE(uv_async_init(loop_.raw(), wake, Shared::on_wake) == 0);
     wake->data = new std::shared_ptr<Shared>(shared_);
     shared_->wake = wake;
-    std::thread([shared = shared_] { Shared::work(shared); }).detach();
+    shared_->thread = std::thread([shared = shared_] { Shared::work(shared); });
   }
   const std::lock_guard lock(shared_->mutex);
   shared_->waiting.push_back({std::move(job), std::move(done)});
