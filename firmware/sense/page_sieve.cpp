@@ -61,7 +61,7 @@ bool PageSieve::feed(std::string_view bytes) {
       continue;
     }
     hold(line);
-    finish();
+    end_line();
   }
   hold(bytes);
   return true;
@@ -79,6 +79,11 @@ void PageSieve::hold(std::string_view part) {
 }
 
 void PageSieve::finish() {
+  end_line();
+  if (ended_) kept_.append(kEnd).push_back('\n');
+}
+
+void PageSieve::end_line() {
   if (!skipping_) take_line(held_);
   held_.clear();
   skipping_ = false;
@@ -87,12 +92,14 @@ void PageSieve::finish() {
 void PageSieve::take_line(std::string_view line) {
   if (line.empty()) return;
   if (line.front() == '#') {
-    if (trim(line) != kEnd) return;
-  } else {
-    line = trim(line);
-    std::string_view name;
-    if (line.empty() || !wanted_.has(line, name)) return;
+    ended_ = trim(line) == kEnd;
+    return;
   }
+  line = trim(line);
+  if (line.empty()) return;
+  ended_ = false;
+  std::string_view name;
+  if (!wanted_.has(line, name)) return;
   if (line.size() > static_cast<size_t>(kMetricsLineMax.count)) {
     ++long_lines_;
     return;

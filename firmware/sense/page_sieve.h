@@ -46,11 +46,13 @@ class PageSieve {
  private:
   void take_line(std::string_view line);
   void hold(std::string_view part);
+  void end_line();
 
   const size_t page_max_;
   WantedNames wanted_;
   std::string held_;       // of a line whose end has not come
   bool skipping_ = false;  // that line is too long
+  bool ended_ = false;     // the last line said "# EOF"
   std::string kept_;
   size_t read_ = 0;
   int long_lines_ = 0;
