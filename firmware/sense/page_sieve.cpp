@@ -99,7 +99,7 @@ void PageSieve::take_line(std::string_view line) {
   if (line.empty()) return;
   ended_ = false;
   std::string_view name;
-  if (!wanted_.has(line, name)) return;
+  if (line.front() == '#' || !wanted_.has(line, name)) return;
   if (line.size() > static_cast<size_t>(kMetricsLineMax.count)) {
     ++long_lines_;
     return;

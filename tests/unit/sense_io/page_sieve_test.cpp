@@ -63,6 +63,14 @@ TEST_CASE("page sieve: lines of other names, comments and blank lines are not ke
   CHECK(sieved("c 5\n# EOF\n", {"a"}, 2) == "# EOF\n");
 }
 
+TEST_CASE("page sieve: the end of a page is kept only where it is the end") {
+  CHECK(sieved("a 1\n# EOF\na 2\n", {"a"}, 2) == "a 1\na 2\n");
+  CHECK(sieved("a 1\n# EOF\n# more\n", {"a"}, 2) == "a 1\n");
+  CHECK(sieved("a 1\n# EOF\nb 2\n", {"a"}, 2) == "a 1\n");
+  CHECK(sieved("a 1\n  # EOF", {}, 2) == "a 1\n");
+  CHECK(sieved("a 1\n# EOF \r\n\n \n", {"a"}, 2) == "a 1\n# EOF\n");
+}
+
 TEST_CASE("page sieve: a page longer than is read is refused, a line too long is left out") {
   const std::vector<std::string> names = {"a", "b"};
   PageSieve small(names, Bytes{8});
