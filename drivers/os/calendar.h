@@ -5,9 +5,10 @@
 
 namespace sluice::drivers {
 
-class OsCalendar final : public ports::Calendar {
+class OsCalendar final : public ports::Calendar, public ports::DateSetter {
  public:
   Date now() const override;
+  Result<void> set(Date date) override;
 };
 
 }  // namespace sluice::drivers

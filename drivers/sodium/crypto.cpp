@@ -38,4 +38,21 @@ std::string base64url(std::string_view bytes) {
   return out;
 }
 
+std::string keyed_hash(std::string_view key, std::string_view bytes) {
+  ENSURE(key.size() >= crypto_generichash_KEYBYTES_MIN &&
+         key.size() <= crypto_generichash_KEYBYTES_MAX);
+  std::array<unsigned char, crypto_generichash_BYTES_MIN> hash{};
+  crypto_generichash(hash.data(), hash.size(), octets(bytes), bytes.size(), octets(key),
+                     key.size());
+  return {reinterpret_cast<const char*>(hash.data()), hash.size()};
+}
+
+std::string x25519_public(std::string_view private_key) {
+  ENSURE(private_key.size() == crypto_scalarmult_SCALARBYTES);
+  std::string out(crypto_scalarmult_BYTES, '\0');
+  ENSURE(crypto_scalarmult_base(reinterpret_cast<unsigned char*>(out.data()),
+                                octets(private_key)) == 0);
+  return out;
+}
+
 }  // namespace sluice::ports

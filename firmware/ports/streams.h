@@ -9,6 +9,7 @@
 
 #include "firmware/base/result.h"
 #include "firmware/base/time.h"
+#include "firmware/ports/outbound_way.h"
 
 namespace sluice::ports {
 
@@ -76,6 +77,13 @@ class Dialer {
   virtual ~Dialer() = default;
   // Resolves, connects, TCP_NODELAY. The sink must outlive the Dial.
   virtual std::unique_ptr<Dial> dial(const Address& to, Duration timeout, DialSink& sink) = 0;
+};
+
+class Dialers {
+ public:
+  virtual ~Dialers() = default;
+  // A dialer whose connections leave in this way, all their life. Its Dials end before it.
+  virtual std::unique_ptr<Dialer> by(const OutboundWay& way) = 0;
 };
 
 }  // namespace sluice::ports
