@@ -34,7 +34,7 @@ DRIVERS_ON_UV = {"curl", "http1", "netlink", "uapi"}
 
 # The library a driver is named after: <header> or <folder/...>.
 LIBRARIES = {
-    "uv": ("uv.h", "uv/"),
+    "uv": ("uv.h", "uv/", "linux/"),
     "http1": ("boost/",),
     "curl": ("curl/", "uv.h"),
     "json": ("simdjson.h", "nlohmann/"),
