@@ -37,12 +37,15 @@ struct PathView {
   Instant since;                 // of the state
   std::optional<Instant> proof;  // when the last authentic answer came
   PathQuality quality;
-  PathQuality bulk;      // the same for packets of the bulk class; probes 0 = not asked
-  int mtu = 0;           // largest inner packet that was proven to pass; 0 = not known
-  bool metered = false;  // probes are few, and choice avoids it
-  int preference = 0;    // the administrator's order of uplinks; less is better
-  Instant hold_until;    // damped: not chosen before, after it failed repeatedly
-  std::string trouble;   // why it is down, in words; empty = none
+  PathQuality bulk;           // the same for packets of the bulk class; probes 0 = not asked
+  int mtu = 0;                // largest inner packet that was proven to pass; 0 = not known
+  bool metered = false;       // probes are few, and choice avoids it
+  int preference = 0;         // the administrator's order of uplinks; less is better
+  Instant hold_until;         // damped: not chosen before, after it failed repeatedly
+  std::string trouble;        // why it is down, in words; empty = none
+  bool below = false;         // its rating: degraded, whatever a momentary suspicion says
+  Instant rated_since;        // of the rating; a death begins it anew
+  bool pop_stopping = false;  // its PoP told that it is about to stop
 };
 
 }  // namespace sluice::tunnel

@@ -1,0 +1,132 @@
+// Asks one path, inside its tunnel, all the time: sockets bound to the path's interface, the
+// detector, the search for the largest packet. Its owner tells it what happens to the underlay.
+//
+//   stopped --start()--> asking --lose()--> waiting --regain()--> asking
+//      ^------------------stop()---------------'--------------------'
+//
+// Thread: loop. The sink is called in a later turn, however many things changed; what the owner
+// tells is in state() and view() when the call returns, so on lost carrier it can switch in the
+// same turn. Restartable: start() again after the interface was made anew draws a new start.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "firmware/base/ip.h"
+#include "firmware/base/log.h"
+#include "firmware/ports/clock.h"
+#include "firmware/ports/datagrams.h"
+#include "firmware/ports/random.h"
+#include "firmware/ports/timers.h"
+#include "firmware/tunnel/mtu_search.h"
+#include "firmware/tunnel/path_health.h"
+#include "firmware/tunnel/probe_packet.h"
+
+namespace sluice::tunnel {
+
+struct ProberSpec {
+  std::string interface;
+  IpAddress source;  // the inner address
+  IpEndpoint pop;    // where the PoP answers inside the tunnel
+  uint16_t lane = 0;
+  uint64_t box = 0;
+  uint64_t instance = 0;
+  std::string key;  // secret; kProbeKeyBytes
+  int mtu = 0;      // of the interface
+  bool metered = false;
+};
+
+class ProberSink {
+ public:
+  virtual ~ProberSink() = default;
+  // State, rating, largest packet, or what the PoP says of us changed.
+  virtual void on_path_changed(int number) = 0;
+};
+
+struct ProberPorts {
+  const ports::Clock& clock;
+  ports::Timers& timers;
+  ports::Datagrams& datagrams;
+  ports::Random& random;
+  Log& log;
+};
+
+class PathProber final : private ports::DatagramSink {
+ public:
+  // What the PoP told in its last answer.
+  struct Told {
+    Instant received;
+    Duration rtt;
+    Date date;
+    bool identity_elsewhere = false;
+    bool pop_stopping = false;
+    std::optional<IpEndpoint> seen_source;
+  };
+
+  PathProber(int number, const PathSettings& settings, const ProberPorts& ports, ProberSink& sink);
+  ~PathProber() override;
+  PathProber(const PathProber&) = delete;
+  PathProber& operator=(const PathProber&) = delete;
+
+  // Errors: of opening its sockets; the path is down then, and start() may be called again.
+  Result<void> start(ProberSpec spec);
+  void stop(std::string trouble);
+  void lose(DeathCause cause);
+  void regain();
+  void move_endpoint();             // the peer's endpoint was set anew
+  void set_carrying(bool carries);  // it is chosen for some class
+  void set_mtu(int mtu);            // of the interface: seeks anew when it is another one
+  void set_settings(const PathSettings& settings);
+  void ask_now();  // for fresh proof, for example when the chosen path is suspect
+
+  int number() const { return number_; }
+  PathState state() const { return health_.state(); }
+  // Fills all but name and preference.
+  void fill(PathView& view) const;
+  const PathHealth& health() const { return health_; }
+  const MtuSearch& sizes() const { return sizes_; }
+  const std::optional<Told>& told() const { return told_; }
+  uint64_t forged() const { return forged_; }  // datagrams that were not authentic
+
+ private:
+  void on_datagram(const IpEndpoint& from, std::string_view bytes, Instant received) override;
+  void on_undelivered(const IpEndpoint& to, const IpAddress& by, bool hops_ended,
+                      const Error& error) override;
+  void wake();
+  void act();
+  void tell();
+  Result<void> send(ports::DatagramSocket& socket, TrafficClass traffic, uint64_t sequence,
+                    size_t size);
+  void ask_size();
+
+  enum class State { stopped, asking, waiting };
+  void move_to(State state);
+
+  // Fixed after construction.
+  const int number_;
+  const ports::Clock& clock_;
+  ports::Datagrams& datagrams_;
+  ports::Random& random_;
+  Log& log_;
+  ProberSink& sink_;
+  // Changes.
+  PathSettings settings_;
+  State state_ = State::stopped;
+  ProberSpec spec_;
+  uint64_t start_ = 0;
+  PathHealth health_;
+  MtuSearch sizes_;
+  std::optional<Told> told_;
+  std::unique_ptr<ports::DatagramSocket> interactive_;
+  std::unique_ptr<ports::DatagramSocket> bulk_;
+  std::unique_ptr<ports::Timer> wake_;
+  std::unique_ptr<ports::Timer> tell_;
+  Instant due_;
+  bool sockets_read_ = false;  // it woke late, and gave the sockets a turn since
+  int mtu_told_ = 0;
+  uint64_t forged_ = 0;
+};
+
+}  // namespace sluice::tunnel
