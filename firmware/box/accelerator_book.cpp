@@ -33,7 +33,8 @@ sense::HostLookTimes host_times(Duration gap) {
 
 }  // namespace
 
-AcceleratorBook::AcceleratorBook(AcceleratorBookPorts ports) : ports_(ports) {
+AcceleratorBook::AcceleratorBook(AcceleratorBookPorts ports)
+    : ports_(ports), clients_(ports.loop, ports.plain_http) {
   host_settings_.host = settings::HostLook::off;  // nothing is observed yet
 }
 
@@ -98,7 +99,7 @@ void AcceleratorBook::watch_host(std::shared_ptr<ports::Accelerators> source, po
 AcceleratorBook::Exporter AcceleratorBook::watch(const settings::ExporterSettings& settings) {
   Result<ports::HttpOrigin> origin = ports::parse_origin(settings.url);
   ENSURE(origin.has_value());  // the settings were loaded with kUrlRule
-  ports::HttpClient& client = client_for(*origin, settings.ca_file);
+  ports::HttpClient& client = clients_.of(*origin, settings.ca_file);
   Exporter exporter{settings, nullptr};
   exporter.probe = std::make_unique<sense::AcceleratorProbe>(
       sense::ExporterPorts{client, ports_.timers, ports_.clock, ports_.random}, drivers_,
@@ -110,14 +111,6 @@ AcceleratorBook::Exporter AcceleratorBook::watch(const settings::ExporterSetting
       });
   exporter.probe->start();
   return exporter;
-}
-
-ports::HttpClient& AcceleratorBook::client_for(const ports::HttpOrigin& origin,
-                                               const std::string& ca_file) {
-  if (!origin.tls) return ports_.plain_http;
-  std::unique_ptr<drivers::CurlClient>& client = tls_clients_[ca_file];
-  if (!client) client = std::make_unique<drivers::CurlClient>(ports_.loop.raw(), ca_file);
-  return *client;
 }
 
 void AcceleratorBook::stop() {

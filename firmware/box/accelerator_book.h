@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include "drivers/curl/curl_client.h"
 #include "drivers/uv/loop.h"
 #include "firmware/base/log.h"
+#include "firmware/box/http_clients.h"
 #include "firmware/ports/work.h"
 #include "firmware/sense/accelerator_probe.h"
 #include "firmware/sense/accelerator_view.h"
@@ -54,13 +54,12 @@ class AcceleratorBook final : public sense::AcceleratorView {
   void configure_host(const settings::AcceleratorSettings& settings);
   void watch_host(std::shared_ptr<ports::Accelerators> source, ports::Work& work);
   Exporter watch(const settings::ExporterSettings& settings);
-  ports::HttpClient& client_for(const ports::HttpOrigin& origin, const std::string& ca_file);
   std::vector<sense::AcceleratorSourceReport> host_reports(Instant now) const;
   void tell(const sense::AcceleratorSourceReport& report) const;
 
   const AcceleratorBookPorts ports_;
   std::shared_ptr<const sense::DriverCatalog> drivers_;  // null before configure()
-  std::map<std::string, std::unique_ptr<drivers::CurlClient>> tls_clients_;  // by CA file
+  HttpClients clients_;
   settings::AcceleratorSettings host_settings_;
   std::vector<std::unique_ptr<sense::HostAccelerators>> host_;
   std::vector<Exporter> exporters_;  // in the order of the settings

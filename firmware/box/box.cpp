@@ -64,10 +64,10 @@ Result<void> Box::start() {
   if (Result<void> ok = check_exporters(settings(), drivers->catalog); !ok) {
     log_.error("settings", "{}; until then it is found by its names", ok.error().text);
   }
-  const auto known = std::make_shared<const sense::DriverCatalog>(drivers->catalog);
+  const auto known = std::make_shared<const sense::DriverCatalog>(std::move(drivers->catalog));
   nodes_ = std::make_unique<NodeBook>(NodeBookPorts{loop_, plain_http_, files_, timers_, clock_,
                                                     *probe_random_, senses_, room_, log_},
-                                      std::move(drivers->catalog));
+                                      known);
   accelerators_ = std::make_unique<AcceleratorBook>(AcceleratorBookPorts{
       loop_, nvml_work_, sysfs_work_, plain_http_, timers_, clock_, *probe_random_, log_});
   const Result<std::string> token = read_admin_token();

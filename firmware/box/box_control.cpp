@@ -72,9 +72,8 @@ Result<void> Box::use(LoadedSettings loaded) {
   if (!drivers) return drivers.error();
   if (!drivers->faults.empty()) return drivers->faults.front();
   if (Result<void> ok = check_exporters(next, drivers->catalog); !ok) return ok;
-  const auto known = std::make_shared<const sense::DriverCatalog>(drivers->catalog);
-  if (Result<void> ok = nodes_->use(std::move(drivers->catalog), next, serving_->world.nodes);
-      !ok) {
+  const auto known = std::make_shared<const sense::DriverCatalog>(std::move(drivers->catalog));
+  if (Result<void> ok = nodes_->use(known, next, serving_->world.nodes); !ok) {
     return ok;
   }
   if (Result<void> ok = show(*identity); !ok) return ok;

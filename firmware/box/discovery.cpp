@@ -17,11 +17,10 @@ class Discovery::Place final : public sense::SurveySink {
   }
 
   void on_surveyed(std::vector<sense::SurveyAnswer> answers) override {
-    std::move(answers.begin(), answers.end(), std::back_inserter(answers_));
+    answers_.add(std::move(answers));
     if (!asked_further_) {
       asked_further_ = true;
-      const sense::AnswersRead read(answers_);
-      const sense::Identity identity = identify(read, all_.drivers_);
+      const sense::Identity identity = identify(answers_, all_.drivers_);
       if (const sense::Fitting* best = identity.best()) {
         std::vector<std::string> further = further_questions(*best->driver, answers_);
         if (!further.empty()) return survey_.ask(std::move(further));
@@ -33,16 +32,16 @@ class Discovery::Place final : public sense::SurveySink {
 
   bool is_done() const { return done_; }
   bool spoke() const {
-    return std::any_of(answers_.begin(), answers_.end(),
+    return std::any_of(answers_.all().begin(), answers_.all().end(),
                        [](const sense::SurveyAnswer& answer) { return answer.status != 0; });
   }
   const ports::HttpOrigin& origin() const { return survey_.origin(); }
-  std::vector<sense::SurveyAnswer> take_answers() { return std::move(answers_); }
+  const sense::AnswersRead& answers() const { return answers_; }
 
  private:
   Discovery& all_;
   sense::Survey survey_;
-  std::vector<sense::SurveyAnswer> answers_;
+  sense::AnswersRead answers_;
   bool asked_further_ = false;
   bool done_ = false;
 };
@@ -77,8 +76,7 @@ void Discovery::begin_next() {
 
 void Discovery::conclude(Place& place) {
   if (place.spoke() || tell_all_) {
-    const sense::AnswersRead answers(place.take_answers());
-    on_place_(place.origin(), answers, identify(answers, drivers_));
+    on_place_(place.origin(), place.answers(), identify(place.answers(), drivers_));
   }
   sweep_->start(Duration());
 }

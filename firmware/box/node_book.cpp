@@ -7,8 +7,8 @@
 
 namespace sluice::box {
 
-NodeBook::NodeBook(NodeBookPorts ports, sense::DriverCatalog drivers)
-    : ports_(ports), drivers_(std::move(drivers)) {}
+NodeBook::NodeBook(NodeBookPorts ports, std::shared_ptr<const sense::DriverCatalog> drivers)
+    : ports_(ports), drivers_(std::move(drivers)), clients_(ports.loop, ports.plain_http) {}
 
 NodeBook::~NodeBook() = default;
 
@@ -34,11 +34,11 @@ Result<void> NodeBook::place_metrics(const settings::NodeSettings& node, Plan& p
 Result<NodeBook::Plan> NodeBook::plan_node(const settings::NodeSettings& node) {
   Plan plan;
   plan.node = &node;
-  const sense::DriverFacts* facts = drivers_.engine(node.engine);
+  const sense::DriverFacts* facts = drivers_->engine(node.engine);
   if (facts == nullptr) {
     return Error{ErrorKind::refused, "settings",
                  fmt::format("node \"{}\": there is no engine description \"{}\"; write one of {}",
-                             node.name, node.engine, drivers_.engine_names())};
+                             node.name, node.engine, drivers_->engine_names())};
   }
   plan.facts = *facts;
   Result<upstream::EndpointSet> speaks = endpoints_of(node, plan.facts);
@@ -75,14 +75,6 @@ NodeBook::Plan NodeBook::plan_leased(const settings::NodeSettings& node) {
   return std::move(*made);
 }
 
-ports::HttpClient& NodeBook::client_for(const ports::HttpOrigin& origin,
-                                        const std::string& ca_file) {
-  if (!origin.tls) return ports_.plain_http;
-  std::unique_ptr<drivers::CurlClient>& client = tls_clients_[ca_file];
-  if (!client) client = std::make_unique<drivers::CurlClient>(ports_.loop.raw(), ca_file);
-  return *client;
-}
-
 void NodeBook::observe(const Plan& plan, const settings::Settings& settings, NodeWatch& watch) {
   if (!plan.node->enabled || !plan.trouble.empty()) return watch.stop();
   ports::HttpFields credentials;
@@ -92,20 +84,21 @@ void NodeBook::observe(const Plan& plan, const settings::Settings& settings, Nod
   const bool local = plan.node->place == settings::Place::local;
   const auto place = local ? valve::Place::local : valve::Place::cloud;
   const std::string& ca_file = plan.node->ca_file;
-  sense::ProbePlace at{client_for(plan.target.origin, ca_file),
+  sense::ProbePlace at{clients_.of(plan.target.origin, ca_file),
                        plan.target.origin,
                        std::move(credentials),
                        nullptr,
                        {}};
   if (plan.metrics) {
-    at.metrics_http = &client_for(*plan.metrics, ca_file);
+    at.metrics_http = &clients_.of(*plan.metrics, ca_file);
     at.metrics_origin = *plan.metrics;
   }
   watch.watch({ports_.timers, ports_.clock, ports_.random}, std::move(at), plan.facts,
               probe_times(settings, place));
 }
 
-Result<void> NodeBook::use(sense::DriverCatalog drivers, const settings::Settings& settings,
+Result<void> NodeBook::use(std::shared_ptr<const sense::DriverCatalog> drivers,
+                           const settings::Settings& settings,
                            std::map<valve::NodeId, proxy::NodeAccess>& nodes) {
   std::swap(drivers_, drivers);
   Result<void> used = configure(settings, nodes);
@@ -147,7 +140,7 @@ Result<void> NodeBook::configure(const settings::Settings& settings,
     access.target = plan.target;
     access.speaks = plan.speaks;
     access.data = node_policy(*plan.node);
-    access.client = &client_for(plan.target.origin, plan.node->ca_file);
+    access.client = &clients_.of(plan.target.origin, plan.node->ca_file);
     access.on_use = [in_use] { in_use->note_use(); };
     nodes[ports_.senses.find(plan.node->name)->id()] = std::move(access);
   }

@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "drivers/curl/curl_client.h"
 #include "drivers/uv/loop.h"
 #include "firmware/base/log.h"
+#include "firmware/box/http_clients.h"
 #include "firmware/box/node_watch.h"
 #include "firmware/capacity/leases.h"
 #include "firmware/ports/files.h"
@@ -35,7 +35,7 @@ struct NodeBookPorts {
 
 class NodeBook {
  public:
-  NodeBook(NodeBookPorts ports, sense::DriverCatalog drivers);
+  NodeBook(NodeBookPorts ports, std::shared_ptr<const sense::DriverCatalog> drivers);
   ~NodeBook();
 
   // Everything that could fail is tried first: on an error nothing has changed.
@@ -43,9 +43,9 @@ class NodeBook {
   Result<void> configure(const settings::Settings& settings,
                          std::map<valve::NodeId, proxy::NodeAccess>& nodes);
   // The same with other drivers.
-  Result<void> use(sense::DriverCatalog drivers, const settings::Settings& settings,
+  Result<void> use(std::shared_ptr<const sense::DriverCatalog> drivers,
+                   const settings::Settings& settings,
                    std::map<valve::NodeId, proxy::NodeAccess>& nodes);
-  const sense::DriverCatalog& drivers() const { return drivers_; }
   // A leased instance becomes a cloud node, or is one no more, with the next configure(). It gets
   // what may go to a cloud (open and internal), and a token of it costs nothing more.
   void lend(const capacity::LeasedNode& node) { leased_[node.name] = node; }
@@ -64,14 +64,13 @@ class NodeBook {
   static Result<void> place_metrics(const settings::NodeSettings& node, Plan& plan);
   Result<Plan> plan_node(const settings::NodeSettings& node);
   Plan plan_leased(const settings::NodeSettings& node);
-  ports::HttpClient& client_for(const ports::HttpOrigin& origin, const std::string& ca_file);
   void observe(const Plan& plan, const settings::Settings& settings, NodeWatch& watch);
 
   NodeBookPorts ports_;
-  sense::DriverCatalog drivers_;
-  std::map<std::string, std::unique_ptr<drivers::CurlClient>> tls_clients_;  // by CA file
-  std::map<std::string, std::unique_ptr<NodeWatch>> watches_;                // by node
-  std::map<std::string, capacity::LeasedNode> leased_;                       // by node
+  std::shared_ptr<const sense::DriverCatalog> drivers_;
+  HttpClients clients_;
+  std::map<std::string, std::unique_ptr<NodeWatch>> watches_;  // by node
+  std::map<std::string, capacity::LeasedNode> leased_;         // by node
 };
 
 }  // namespace sluice::box

@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "firmware/base/check.h"
-#include "firmware/base/text.h"
 #include "firmware/sense/accelerator_reading.h"
 #include "firmware/sense/fingerprint.h"
 
@@ -120,8 +119,7 @@ void AcceleratorProbe::on_due() {
 
 void AcceleratorProbe::on_head(const ports::HttpResponseHead& head) {
   status_ = head.status;
-  open_metrics_ =
-      starts_with_ignoring_case(head.fields.get("Content-Type"), "application/openmetrics-text");
+  open_metrics_ = says_open_metrics(head.fields.get("Content-Type"));
 }
 
 void AcceleratorProbe::on_body(std::string_view bytes) {

@@ -286,6 +286,10 @@ const Label* Exposition::label(const Sample& sample, std::string_view name) cons
   return nullptr;
 }
 
+bool says_open_metrics(std::string_view content_type) {
+  return starts_with_ignoring_case(content_type, "application/openmetrics-text");
+}
+
 Exposition parse_exposition(std::string_view text, const ExpositionLimits& limits) {
   return PageReader(limits).read(text);
 }

@@ -61,6 +61,9 @@ struct Exposition {
   const Label* label(const Sample& sample, std::string_view name) const;  // null if absent
 };
 
+// Whether the Content-Type of a page says so.
+bool says_open_metrics(std::string_view content_type);
+
 Exposition parse_exposition(std::string_view text, const ExpositionLimits& limits = {});
 
 // The value behind the escapes \\ \" \n.

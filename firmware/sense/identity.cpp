@@ -59,20 +59,9 @@ std::vector<std::string> first_questions(const std::vector<const DriverFacts*>& 
   return paths;
 }
 
-std::vector<std::string> further_questions(const DriverFacts& driver,
-                                           const std::vector<SurveyAnswer>& asked) {
-  std::vector<std::string> paths;
-  for (const DocumentSource& document : driver.documents) add_once(paths, document.path);
-  std::erase_if(paths, [&](const std::string& path) {
-    return says_never(driver, path) ||
-           std::any_of(asked.begin(), asked.end(),
-                       [&](const SurveyAnswer& answer) { return answer.path == path; });
-  });
-  return paths;
-}
-
-AnswersRead::AnswersRead(std::vector<SurveyAnswer> answers) : answers_(std::move(answers)) {
-  for (const SurveyAnswer& answer : answers_) {
+void AnswersRead::add(std::vector<SurveyAnswer> answers) {
+  for (SurveyAnswer& told : answers) {
+    const SurveyAnswer& answer = answers_.emplace_back(std::move(told));
     Read read;
     if (answer.failure.empty() && answer.status != 0) {
       Result<ports::JsonValue> json = ports::parse_json(answer.body);
@@ -113,6 +102,17 @@ Answers AnswersRead::for_driver(const DriverFacts& driver) const {
     }
   }
   return answers;
+}
+
+std::vector<std::string> further_questions(const DriverFacts& driver, const AnswersRead& asked) {
+  std::vector<std::string> paths;
+  for (const DocumentSource& document : driver.documents) add_once(paths, document.path);
+  std::erase_if(paths, [&](const std::string& path) {
+    return says_never(driver, path) ||
+           std::any_of(asked.all().begin(), asked.all().end(),
+                       [&](const SurveyAnswer& answer) { return answer.path == path; });
+  });
+  return paths;
 }
 
 Identity identify(const AnswersRead& answers, const std::vector<const DriverFacts*>& drivers) {

@@ -2,6 +2,7 @@
 // documents prove it, ports prove nothing. Pure.
 #pragma once
 
+#include <deque>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,10 +21,6 @@ namespace sluice::sense {
 // the list of models, each path once; nothing that any driver says must not be asked.
 std::vector<std::string> first_questions(const std::vector<const DriverFacts*>& drivers);
 
-// What the driver reads besides, without what was asked already.
-std::vector<std::string> further_questions(const DriverFacts& driver,
-                                           const std::vector<SurveyAnswer>& asked);
-
 struct Fitting {
   const DriverFacts* driver = nullptr;
   FingerprintMatch match;
@@ -39,12 +36,15 @@ struct Identity {
 // What a place answered, read once for all drivers.
 class AnswersRead {
  public:
-  explicit AnswersRead(std::vector<SurveyAnswer> answers);
+  AnswersRead() = default;
+  explicit AnswersRead(std::vector<SurveyAnswer> answers) { add(std::move(answers)); }
+
+  void add(std::vector<SurveyAnswer> answers);
 
   // Lifetime: points into this.
   Answers for_driver(const DriverFacts& driver) const;
   std::string page_path(const DriverFacts& driver) const;  // empty: none of its pages came
-  const std::vector<SurveyAnswer>& all() const { return answers_; }
+  const std::deque<SurveyAnswer>& all() const { return answers_; }
 
  private:
   struct Read {
@@ -53,9 +53,12 @@ class AnswersRead {
   };
   const Read* page_of(const DriverFacts& driver, std::string* path) const;
 
-  std::vector<SurveyAnswer> answers_;
-  std::vector<Read> read_;  // of each answer
+  std::deque<SurveyAnswer> answers_;  // what is read points into them: they stay where they are
+  std::vector<Read> read_;            // of each answer
 };
+
+// What the driver reads besides, without what was asked already.
+std::vector<std::string> further_questions(const DriverFacts& driver, const AnswersRead& asked);
 
 // Where no driver fits, one that nothing could prove does if the place lists models as its API
 // does.

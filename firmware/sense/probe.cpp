@@ -168,8 +168,7 @@ ports::HttpCallSpec NodeProbe::spec_for(const Schedule& entry) const {
 
 void NodeProbe::on_head(const ports::HttpResponseHead& head) {
   answer_.status = head.status;
-  answer_.open_metrics =
-      starts_with_ignoring_case(head.fields.get("Content-Type"), "application/openmetrics-text");
+  answer_.open_metrics = says_open_metrics(head.fields.get("Content-Type"));
 }
 
 void NodeProbe::on_body(std::string_view bytes) {

@@ -46,6 +46,7 @@ class QueueEstimate {
   void read(const QueuePage& page);
 
   QueueBelief at(Instant now) const;
+  double others(Instant now) const { return others_.at(now).count; }  // as at() has it, for less
   // As the page and the metrics of the box tell them.
   Figure running(Instant now) const;
   Figure waiting(Instant now) const;

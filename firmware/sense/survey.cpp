@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "firmware/base/check.h"
-#include "firmware/base/text.h"
 
 namespace sluice::sense {
 
@@ -59,8 +58,7 @@ void Survey::ask_next() {
 void Survey::on_head(const ports::HttpResponseHead& head) {
   SurveyAnswer& answer = answers_.back();
   answer.status = head.status;
-  answer.open_metrics =
-      starts_with_ignoring_case(head.fields.get("Content-Type"), "application/openmetrics-text");
+  answer.open_metrics = says_open_metrics(head.fields.get("Content-Type"));
 }
 
 void Survey::on_body(std::string_view bytes) {

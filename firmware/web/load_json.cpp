@@ -40,22 +40,21 @@ constexpr std::pair<const char*, Figure LatencyLoad::*> kParts[] = {
     {"mean_s", &LatencyLoad::mean_s},
 };
 
-// Whole numbers are written as such.
-JsonValue number(double value) {
-  constexpr double kWholeMax = 9e15;  // whole doubles up to here are exact
-  const bool is_whole = std::abs(value) <= kWholeMax && value == std::floor(value);
-  return is_whole ? JsonValue(static_cast<int64_t>(value)) : JsonValue(value);
-}
-
 void put(JsonValue& into, const std::string& name, const Figure& figure, Instant now) {
   if (figure.value) into.add(name, figure_value(figure, now));
 }
 
 }  // namespace
 
+JsonValue number_value(double value) {
+  constexpr double kWholeMax = 9e15;  // whole doubles up to here are exact
+  const bool is_whole = std::abs(value) < kWholeMax && value == std::floor(value);
+  return is_whole ? JsonValue(static_cast<int64_t>(value)) : JsonValue(value);
+}
+
 JsonValue figure_value(const Figure& figure, Instant now) {
   const bool told = figure.value.has_value();
-  return JsonValue::object({{"value", told ? number(*figure.value) : JsonValue()},
+  return JsonValue::object({{"value", told ? number_value(*figure.value) : JsonValue()},
                             {"source", figure.source},
                             {"age_ms", told ? JsonValue((now - figure.at).as_ms()) : JsonValue()},
                             {"confidence", to_text(figure.confidence)}});

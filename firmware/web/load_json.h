@@ -7,6 +7,9 @@
 
 namespace sluice::web {
 
+// A whole number is written as one: 12 rather than 12.0.
+ports::JsonValue number_value(double value);
+
 // {"value", "source", "age_ms", "confidence"}; value and age are null of what nobody tells.
 ports::JsonValue figure_value(const sense::Figure& figure, Instant now);
 

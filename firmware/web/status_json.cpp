@@ -13,8 +13,6 @@ using ports::JsonValue;
 
 namespace {
 
-constexpr double kWholeMax = 9e15;  // whole doubles up to here are exact
-
 const char* to_text(valve::Place place) { return place == valve::Place::local ? "local" : "cloud"; }
 
 const char* state_of(const sense::NodeReport& node) {
@@ -34,34 +32,29 @@ const char* state_of(const sense::NodeReport& node) {
   return "unknown";
 }
 
-JsonValue number(double value) {  // 12 rather than 12.0
-  const bool whole = std::abs(value) < kWholeMax && std::floor(value) == value;
-  return whole ? JsonValue(static_cast<int64_t>(value)) : JsonValue(value);
-}
-
 JsonValue number_or_null(const std::optional<double>& value) {
-  return value ? number(*value) : JsonValue();
+  return value ? number_value(*value) : JsonValue();
 }
 
 JsonValue ms_or_null(const std::optional<Duration>& value) {
-  return value ? number(static_cast<double>(value->as_us()) / 1e3) : JsonValue();
+  return value ? number_value(static_cast<double>(value->as_us()) / 1e3) : JsonValue();
 }
 
 int64_t ms_of(Date date) { return date.as_us() / 1000; }
 JsonValue count(size_t value) { return static_cast<int64_t>(value); }
 
 JsonValue step_value(const valve::StepModel& step) {
-  return JsonValue::object({{"base_us", number(step.base_us)},
-                            {"per_seq_us", number(step.per_seq_us)},
-                            {"per_kv_token_us", number(step.per_kv_token_us)},
-                            {"prefill_us_per_token", number(step.prefill_us_per_token)},
+  return JsonValue::object({{"base_us", number_value(step.base_us)},
+                            {"per_seq_us", number_value(step.per_seq_us)},
+                            {"per_kv_token_us", number_value(step.per_kv_token_us)},
+                            {"prefill_us_per_token", number_value(step.prefill_us_per_token)},
                             {"chunk_tokens", step.chunk_tokens},
                             {"sequences_max", step.sequences_max},
-                            {"spread", number(step.spread)}});
+                            {"spread", number_value(step.spread)}});
 }
 
 JsonValue queue_value(const sense::NodeReport& node) {
-  const auto rounded = [](double value) { return number(std::round(value * 100) / 100); };
+  const auto rounded = [](double value) { return number_value(std::round(value * 100) / 100); };
   const auto figure = [&](const sense::Figure& told) {
     return told.value ? rounded(*told.value) : JsonValue();
   };
@@ -118,12 +111,12 @@ JsonValue node_value(const sense::NodeReport& node) {
 }
 
 JsonValue share_value(const meter::Share& share, const std::string& currency) {
-  return JsonValue::object({{"window_s", number(share.window.as_seconds())},
+  return JsonValue::object({{"window_s", number_value(share.window.as_seconds())},
                             {"local_requests", share.local_requests},
                             {"cloud_requests", share.cloud_requests},
                             {"local_tokens", share.local_tokens},
                             {"cloud_tokens", share.cloud_tokens},
-                            {"cloud_cost", number(share.cloud_cost.units())},
+                            {"cloud_cost", number_value(share.cloud_cost.units())},
                             {"currency", currency}});
 }
 
@@ -131,7 +124,7 @@ JsonValue side_value(const proxy::ShadowSide& side) {
   return JsonValue::object({{"sent", static_cast<int64_t>(side.sent)},
                             {"cloud", static_cast<int64_t>(side.cloud)},
                             {"kept", static_cast<int64_t>(side.kept)},
-                            {"cost", number(side.cost.units())},
+                            {"cost", number_value(side.cost.units())},
                             {"ttft_ms_mean", side.ttft_mean().as_ms()}});
 }
 
@@ -164,11 +157,11 @@ JsonValue decision_value(const proxy::DecisionReport& decision) {
        {"node", decision.node},
        {"place", decision.place},
        {"reason", decision.reason},
-       {"numbers",
-        JsonValue::object({{"level", number(decision.level)},
-                           {"line", decision.line},
-                           {"ttft_ms", decision.ttft_ms},
-                           {"tpot_ms", number(static_cast<double>(decision.tpot_us) / 1e3)}})},
+       {"numbers", JsonValue::object(
+                       {{"level", number_value(decision.level)},
+                        {"line", decision.line},
+                        {"ttft_ms", decision.ttft_ms},
+                        {"tpot_ms", number_value(static_cast<double>(decision.tpot_us) / 1e3)}})},
        {"words", JsonValue::object({{"en", decision.words_en}, {"zh", decision.words_zh}})}});
 }
 
@@ -203,7 +196,7 @@ std::string status_json(const StatusParts& parts) {
        {"valve", JsonValue::object({{"overflow", parts.box.overflow},
                                     {"hold", parts.box.hold},
                                     {"open", parts.box.open}})},
-       {"water", JsonValue::object({{"level", number(water.level)},
+       {"water", JsonValue::object({{"level", number_value(water.level)},
                                     {"in_flight", water.in_flight},
                                     {"line", water.line}})},
        {"share", share_value(parts.share, parts.box.currency)},

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <cstdlib>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
@@ -14,15 +13,10 @@
 #include <string>
 #include <vector>
 
-#include "firmware/base/embedded.h"
-#include "firmware/sense/driver_catalog.h"
+#include "firmware/box/driver_book.h"
 #include "firmware/sense/engine_reading.h"
 #include "firmware/sense/exposition.h"
 #include "firmware/sense/page_sieve.h"
-
-namespace sluice::drivers {
-std::vector<EmbeddedFile> embedded_engines();  // made by the build from drivers/engines
-}
 
 namespace {
 
@@ -82,14 +76,6 @@ sense::PageSieve sieved(std::string_view page, const sense::ExpositionLimits& li
   return sieve;
 }
 
-sense::DriverCatalog built_in() {
-  sense::DriverCatalog catalog;
-  const Result<void> added =
-      add_drivers(catalog, sense::DriverShelf::engines, drivers::embedded_engines());
-  if (!added) std::abort();
-  return catalog;
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -114,8 +100,12 @@ int main(int argc, char** argv) {
     const sense::PageSieve sieve = sieved(page, {});
     return sense::parse_exposition(sieve.text()).samples.size();
   });
-  const sense::DriverCatalog catalog = built_in();
-  const sense::DriverFacts& vllm = *catalog.engine("vllm");
+  const Result<sense::DriverCatalog> drivers = box::built_in_drivers();
+  if (!drivers) {
+    std::fputs((drivers.error().text + "\n").c_str(), stderr);
+    return 1;
+  }
+  const sense::DriverFacts& vllm = *drivers->engine("vllm");
   const Speed scrape = measure(busy, [&vllm](const std::string& page) {
     sense::ExpositionLimits limits;
     limits.names = vllm.series_names;

@@ -44,20 +44,6 @@ class BrandEngine(RawEngine):
         self.pages = pages
         super().__init__(name)
 
-    def serve(self, connection):
-        try:
-            with connection, connection.makefile("rb") as reader:
-                while (asked := self.read(reader)) is not None:
-                    method, path, _ = asked.line.split(" ")
-                    if method == "GET":
-                        connection.sendall(self.page(path))
-                        continue
-                    self.asked.append(asked)
-                    if not self.answer(asked, connection):
-                        return
-        except OSError:
-            pass  # the box left
-
     def page(self, path):
         if path in self.pages:
             return whole(self.pages[path], "text/plain")

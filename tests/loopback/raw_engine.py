@@ -57,13 +57,17 @@ class RawEngine:
             with connection, connection.makefile("rb") as reader:
                 while (asked := self.read(reader)) is not None:
                     if asked.line.startswith("GET "):
-                        connection.sendall(whole(MODELS))
+                        connection.sendall(self.page(asked.line.split(" ")[1]))
                         continue
                     self.asked.append(asked)
                     if not self.answer(asked, connection):
                         return
         except OSError:
             pass  # the box left
+
+    def page(self, _path):
+        """What a GET is answered."""
+        return whole(MODELS)
 
     @staticmethod
     def read(reader):

@@ -2,36 +2,14 @@
 
 #include <doctest/doctest.h>
 
-#include <filesystem>
-#include <fstream>
-
 #include "drivers/os/files.h"
 #include "firmware/box/configure.h"
+#include "tests/unit/scratch_folder.h"
 
 namespace sluice::box {
 namespace {
 
-// A folder of drivers that goes when the test ends.
-class Folder {
- public:
-  Folder() {
-    std::string name = (std::filesystem::temp_directory_path() / "sluice-drivers-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  ~Folder() { std::filesystem::remove_all(path_); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-
-  std::string path() const { return path_.string(); }
-  void write(const std::string& name, const std::string& text) {
-    std::filesystem::create_directories((path_ / name).parent_path());
-    std::ofstream(path_ / name) << text;
-  }
-
- private:
-  std::filesystem::path path_;
-};
+using Folder = ScratchFolder;
 
 std::string engine(const std::string& name, const std::string& more = "") {
   return "driver: " + name + "\nkind: engine\nfor: tests\n" + more;

@@ -87,7 +87,7 @@ struct World : NodeLender {
   drivers::UvLoop loop;
   script::ScriptedClient client;
   NodeBook book{{loop, client, files, timers, clock, random, senses, room, log},
-                *built_in_drivers()};
+                std::make_shared<const sense::DriverCatalog>(*built_in_drivers())};
   std::map<valve::NodeId, proxy::NodeAccess> nodes;
   settings::Settings config;
   std::unique_ptr<LeasedCapacity> leased;

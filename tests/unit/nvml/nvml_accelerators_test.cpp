@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "drivers/accelerators/nvml/nvml_device.h"
+#include "tests/unit/scratch_folder.h"
 
 using namespace sluice;
 using ports::AcceleratorLook;
@@ -25,21 +26,16 @@ constexpr const char* kSecond = "GPU-5e0b7c1d-0000-4a11-9d11-000000000002";
 class StandIn {
  public:
   explicit StandIn(const std::string& word) {
-    std::string pattern = (std::filesystem::temp_directory_path() / "nvml-XXXXXX").string();
-    folder_ = ::mkdtemp(pattern.data());
-    ::setenv("NVML_STAND_IN_FILE", (folder_ / "word").c_str(), 1);
+    ::setenv("NVML_STAND_IN_FILE", folder_.file("word").c_str(), 1);
     say(word);
   }
-  ~StandIn() {
-    ::unsetenv("NVML_STAND_IN_FILE");
-    std::filesystem::remove_all(folder_);
-  }
-  void say(const std::string& word) { std::ofstream(folder_ / "word") << word << "\n"; }
+  ~StandIn() { ::unsetenv("NVML_STAND_IN_FILE"); }
+  void say(const std::string& word) { folder_.write("word", word + "\n"); }
 
   drivers::NvmlAccelerators source{NVML_STAND_IN ".so"};
 
  private:
-  std::filesystem::path folder_;
+  ScratchFolder folder_;
 };
 
 bool has(const std::string& text, const std::string& part) {

@@ -1,7 +1,6 @@
 #include "drivers/sqlite/sqlite_store.h"
 
 #include <doctest/doctest.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 
 #include <algorithm>
@@ -9,6 +8,8 @@
 #include <filesystem>
 #include <fstream>
 #include <optional>
+
+#include "tests/unit/scratch_folder.h"
 
 using namespace sluice;
 using drivers::SqliteStore;
@@ -18,19 +19,7 @@ using ports::SqlValue;
 
 namespace {
 
-class Folder {
- public:
-  Folder() {
-    std::string name = "/tmp/sluice-store-XXXXXX";
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    path_ = name;
-  }
-  ~Folder() { std::filesystem::remove_all(path_); }
-  std::string file(const std::string& name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_;
-};
+using Folder = ScratchFolder;
 
 class StepWork : public ports::Work {
  public:

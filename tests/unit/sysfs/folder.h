@@ -3,11 +3,12 @@
 
 #include <doctest/doctest.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
+
+#include "tests/unit/scratch_folder.h"
 
 namespace sluice::drivers {
 
@@ -20,28 +21,15 @@ inline std::string sample(const std::string& name) {
   return text.str();
 }
 
-class Folder {
+class Folder : public ScratchFolder {
  public:
-  Folder() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "sysfs-XXXXXX").string();
-    REQUIRE(::mkdtemp(pattern.data()) != nullptr);
-    root_ = pattern;
-  }
-  ~Folder() { std::filesystem::remove_all(root_); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-
-  std::string root() const { return root_.string(); }
-  void write(const std::string& path, const std::string& text) {
-    std::filesystem::create_directories((root_ / path).parent_path());
-    std::ofstream(root_ / path) << text;
-  }
-  void remove(const std::string& path) { std::filesystem::remove_all(root_ / path); }
+  std::string root() const { return path(); }
   // A process that has `target` open, with that fdinfo.
   void open(int pid, int number, const std::string& target, const std::string& fdinfo) {
     const std::string process = "proc/" + std::to_string(pid);
-    std::filesystem::create_directories(root_ / process / "fd");
-    const auto link = root_ / process / "fd" / std::to_string(number);
+    const std::filesystem::path folder = file(process + "/fd");
+    std::filesystem::create_directories(folder);
+    const auto link = folder / std::to_string(number);
     std::filesystem::remove(link);
     std::filesystem::create_symlink(target, link);
     write(process + "/fdinfo/" + std::to_string(number), fdinfo);
@@ -61,9 +49,6 @@ class Folder {
             line.substr(tab + 1) + "\n");
     }
   }
-
- private:
-  std::filesystem::path root_;
 };
 
 }  // namespace sluice::drivers
