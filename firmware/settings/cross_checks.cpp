@@ -178,6 +178,36 @@ void check_exporters(const std::vector<ExporterSettings>& exporters, Report& rep
   }
 }
 
+void check_uplinks(const std::vector<UplinkSettings>& uplinks, Report& report) {
+  if (uplinks.size() > kUplinksMax) {
+    report.add_between(
+        "tunnel.uplinks", {},
+        fmt::format("has {} entries; write at most {}", uplinks.size(), kUplinksMax));
+  }
+  const auto unique = [&](const char* field, std::string UplinkSettings::*value) {
+    std::map<std::string_view, size_t> seen;
+    for (size_t i = 0; i < uplinks.size(); ++i) {
+      const std::string& text = uplinks[i].*value;
+      const auto [first, is_new] = seen.emplace(text, i);
+      if (is_new || text.empty()) continue;
+      report.add_between(fmt::format("tunnel.uplinks[{}].{}", i, field), {},
+                         fmt::format("\"{}\" is already that of tunnel.uplinks[{}]; write another",
+                                     text, first->second));
+    }
+  };
+  unique("name", &UplinkSettings::name);
+  unique("interface", &UplinkSettings::interface);
+}
+
+void check_tunnel(const TunnelSettings& tunnel, Report& report) {
+  check_uplinks(tunnel.uplinks, report);
+  if (!tunnel.check_url.empty() && !tunnel.check_url.starts_with("http://")) {
+    report.add_between("tunnel.check_url", {},
+                       "is not plain http: a captive portal cannot answer in place of an https "
+                       "page; write http://");
+  }
+}
+
 void check_locked(const std::vector<std::string>& locked, Report& report) {
   const SchemaNode root = schema();
   for (size_t i = 0; i < locked.size(); ++i) {
@@ -215,6 +245,7 @@ void check_between(const Settings& settings, Report& report) {
   check_rates(settings, report);
   check_nodes(settings, report);
   check_exporters(settings.live.accelerators.exporters, report);
+  check_tunnel(settings.live.tunnel, report);
   check_locked(settings.locked, report);
 }
 

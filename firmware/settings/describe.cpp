@@ -190,6 +190,7 @@ void describe(Settings& settings, Visitor& v) {
           "提供推理的节点：本地与云端。"},
          nodes);
   describe_accelerators(live.accelerators, v);
+  describe_tunnel(live.tunnel, v);
   v.field({"locked", kFixed,
            "Keys, or beginnings of keys, that only this file may change: neither page nor command.",
            "只能由本文件修改的键（或键的开头）：页面和命令均不可修改。"},

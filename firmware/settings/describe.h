@@ -59,6 +59,7 @@ void describe_sense(SenseSettings& sense, Visitor& v);
 void describe_limits(LimitSettings& limits, Visitor& v);
 void describe_node(NodeSettings& node, Visitor& v);
 void describe_accelerators(AcceleratorSettings& accelerators, Visitor& v);
+void describe_tunnel(TunnelSettings& tunnel, Visitor& v);
 
 template <class Element, void (*kDescribe)(Element&, Visitor&)>
 class VectorElements final : public Elements {

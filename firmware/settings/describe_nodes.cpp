@@ -124,6 +124,10 @@ void describe_node(NodeSettings& node, Visitor& v) {
   v.field({"ca_file", kLive, "Certificate authorities to trust for it; without it the system's.",
            "信任的证书颁发机构文件；不写则用系统的。"},
           text(node.ca_file, kPathRule));
+  v.field({"traffic", kLive,
+           "Its class in the tunnel: bulk = for batches; it never delays interactive traffic.",
+           "在隧道中的类别：bulk = 批量任务，不会拖慢交互流量。"},
+          choice(node.traffic));
 }
 
 }  // namespace sluice::settings

@@ -36,6 +36,20 @@ const char* to_text(HostLook look) {
   return "off";
 }
 
+const char* to_text(TunnelBackend backend) {
+  switch (backend) {
+    case TunnelBackend::automatic:
+      return "auto";
+    case TunnelBackend::kernel:
+      return "kernel";
+    case TunnelBackend::userspace:
+      return "userspace";
+  }
+  return "";
+}
+
+const char* to_text(Traffic traffic) { return traffic == Traffic::bulk ? "bulk" : "interactive"; }
+
 const char* to_text(Goal goal) {
   switch (goal) {
     case Goal::cost:
@@ -158,6 +172,17 @@ std::span<const HalfClose> all_of(HalfClose) {
 
 std::span<const HostLook> all_of(HostLook) {
   static constexpr std::array kAll = {HostLook::automatic, HostLook::on, HostLook::off};
+  return kAll;
+}
+
+std::span<const TunnelBackend> all_of(TunnelBackend) {
+  static constexpr std::array kAll = {TunnelBackend::automatic, TunnelBackend::kernel,
+                                      TunnelBackend::userspace};
+  return kAll;
+}
+
+std::span<const Traffic> all_of(Traffic) {
+  static constexpr std::array kAll = {Traffic::interactive, Traffic::bulk};
   return kAll;
 }
 

@@ -25,6 +25,8 @@ enum class Place { local, cloud };                            // "local", "cloud
 enum class DataClass { open, internal, home_only };           // "open", "internal", "home-only"
 enum class HalfClose { leave, keep };                         // "leave", "keep"
 enum class HostLook { automatic, on, off };                   // "auto", "on", "off"
+enum class TunnelBackend { automatic, kernel, userspace };    // "auto", "kernel", "userspace"
+enum class Traffic { interactive, bulk };                     // by its own name
 enum class Goal { cost, balanced, fast, green, home_first };  // "home-first"
 enum class Rule {                                             // "local-only"
   predict,
@@ -59,6 +61,8 @@ const char* to_text(Place place);
 const char* to_text(DataClass data_class);
 const char* to_text(HalfClose half_close);
 const char* to_text(HostLook look);
+const char* to_text(TunnelBackend backend);
+const char* to_text(Traffic traffic);
 const char* to_text(Goal goal);
 const char* to_text(Rule rule);
 const char* to_text(Capability capability);
@@ -71,6 +75,8 @@ std::span<const Place> all_of(Place);
 std::span<const DataClass> all_of(DataClass);
 std::span<const HalfClose> all_of(HalfClose);
 std::span<const HostLook> all_of(HostLook);
+std::span<const TunnelBackend> all_of(TunnelBackend);
+std::span<const Traffic> all_of(Traffic);
 std::span<const Goal> all_of(Goal);
 std::span<const Rule> all_of(Rule);
 std::span<const Capability> all_of(Capability);
@@ -256,16 +262,49 @@ struct NodeSettings {
   std::vector<ModelSettings> models;  // empty = what the node's own list says
   PriceSettings price;
   double carbon_g_per_million_tokens = 0;
-  std::vector<NodeEndpoint> endpoints;    // what it speaks; empty = what its engine does
-  std::vector<DataClass> data_classes;    // what may be sent there; after loading never empty
-  int64_t concurrency_limit = 0;          // 0 = none
-  int64_t requests_per_minute_limit = 0;  // 0 = none
-  int64_t untried_concurrency = 0;        // 0 = the valve's for local, unbounded for cloud
-  int64_t context_tokens_max = 0;         // 0 = what the node says
-  std::vector<Capability> capabilities;   // what it can do; empty = believed to do all
-  int64_t weight = 1;                     // share among nodes that are alike; 0 = a spare
-  std::string ca_file;                    // empty = the system's certificate authorities
+  std::vector<NodeEndpoint> endpoints;     // what it speaks; empty = what its engine does
+  std::vector<DataClass> data_classes;     // what may be sent there; after loading never empty
+  int64_t concurrency_limit = 0;           // 0 = none
+  int64_t requests_per_minute_limit = 0;   // 0 = none
+  int64_t untried_concurrency = 0;         // 0 = the valve's for local, unbounded for cloud
+  int64_t context_tokens_max = 0;          // 0 = what the node says
+  std::vector<Capability> capabilities;    // what it can do; empty = believed to do all
+  int64_t weight = 1;                      // share among nodes that are alike; 0 = a spare
+  std::string ca_file;                     // empty = the system's certificate authorities
+  Traffic traffic = Traffic::interactive;  // bulk: never delays the others in the tunnel
   bool operator==(const NodeSettings&) const = default;
+};
+
+inline constexpr size_t kUplinksMax = 8;
+
+// A way to the internet.
+struct UplinkSettings {
+  std::string name;
+  std::string interface;       // of this machine
+  bool metered = false;        // on: fewer probes, used when nothing else is there
+  int64_t preference = 0;      // less = rather this one
+  int64_t rate_up_kbit_s = 0;  // what it surely carries; 0 = not known: bulk is not held back
+  bool operator==(const UplinkSettings&) const = default;
+};
+
+struct TunnelSettings {
+  Mode mode = Mode::automatic;  // auto: as soon as the box has joined; off: nothing of ours is left
+  TunnelBackend backend = TunnelBackend::automatic;  // fixed; auto: the kernel's where it has one
+  Mode failover = Mode::automatic;                   // off: traffic stays on its path, dead or not
+  std::vector<UplinkSettings> uplinks;               // empty = every interface with a default route
+  Mode tcp443 = Mode::automatic;                     // off: no path over TCP where UDP is blocked
+  Duration probe = Duration::ms(200);  // of every path; shorter: faults seen sooner, more packets
+  Duration probe_metered = Duration::ms(1000);  // of a metered path that carries nothing
+  Duration failback = Duration::ms(30000);      // a better path must have been clean for so long
+  int64_t degraded_loss_percent = 5;            // less: leaves a lossy path sooner, flaps more
+  Duration degraded_rtt = Duration::ms(400);    // of a round trip; less: leaves a slow one sooner
+  int64_t key_rotation_days = 30;               // 0 = only when asked
+  Duration port_rotation;  // zero = only when address translation seems to have gone stale
+  int64_t outer_dscp = 0;  // of the tunnel's own packets; needs a provider that heeds it
+  Mode step_clock = Mode::automatic;  // off: a date that is wrong is said, not mended
+  std::string check_url;  // answers 204 where there is no portal; empty = the operator's
+  std::string wireguard_go = "wireguard-go";  // fixed; the program of the userspace backend
+  bool operator==(const TunnelSettings&) const = default;
 };
 
 // A program elsewhere that tells of accelerators in a metrics page.
@@ -302,6 +341,7 @@ struct LiveSettings {
   DecisionSettings decisions;
   std::vector<NodeSettings> nodes;
   AcceleratorSettings accelerators;
+  TunnelSettings tunnel;
   bool operator==(const LiveSettings&) const = default;
 };
 

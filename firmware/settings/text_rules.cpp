@@ -62,6 +62,21 @@ Complaint library_complaint(std::string_view text) {
       quoted(text));
 }
 
+Complaint program_complaint(std::string_view text) {
+  if (is_path(text, kPathLengthMax) || !name_complaint(text)) return std::nullopt;
+  return fmt::format("{} is no absolute path and no name of a program; write e.g. wireguard-go",
+                     quoted(text));
+}
+
+// The kernel's rule: at most 15 bytes, no slash, no blank; and none that the box makes itself.
+Complaint interface_complaint(std::string_view text) {
+  const bool fits = !text.empty() && text.size() <= 15 && !name_complaint(text);
+  if (fits && !text.starts_with("slw") && text != "lo") return std::nullopt;
+  return fmt::format(
+      "{} is no interface to the internet; write one that `ip link` shows, e.g. eth0",
+      quoted(text));
+}
+
 Complaint socket_path_complaint(std::string_view text) {
   if (is_path(text, kSocketPathLengthMax)) return std::nullopt;
   return fmt::format("{} is not an absolute path of at most {} bytes; write a shorter one",
@@ -219,6 +234,10 @@ const TextRule kModelNameRule = {"a model name, no blanks, at most 256",
 const TextRule kPathRule = {"an absolute path", "绝对路径", path_complaint};
 const TextRule kLibraryRule = {"an absolute path, or the name of a library", "绝对路径，或库文件名",
                                library_complaint};
+const TextRule kProgramRule = {"an absolute path, or the name of a program", "绝对路径，或程序名",
+                               program_complaint};
+const TextRule kInterfaceRule = {"the name of an interface, e.g. eth0", "接口名，如 eth0",
+                                 interface_complaint};
 const TextRule kSocketPathRule = {"an absolute path, at most 107 bytes", "绝对路径，最多 107 字节",
                                   socket_path_complaint};
 const TextRule kKeyFileRule = {"an absolute path", "绝对路径", key_file_complaint};

@@ -29,6 +29,8 @@ extern const TextRule kNameRule;       // letters, digits, - _ .
 extern const TextRule kModelNameRule;  // no blanks or control characters
 extern const TextRule kPathRule;       // absolute
 extern const TextRule kLibraryRule;    // absolute, or a file's name alone
+extern const TextRule kProgramRule;    // absolute, or a file's name alone
+extern const TextRule kInterfaceRule;  // as the kernel names them; none of our own
 extern const TextRule kSocketPathRule;
 extern const TextRule kKeyFileRule;    // a path; never repeated in a complaint
 extern const TextRule kEnvRule;        // NAME_IN_CAPITALS; never repeated
