@@ -89,7 +89,7 @@ void NodeState::set_times(const SenseTimes& times) {
 bool NodeState::is_fresh(Instant now) const { return ever_read_ && now - read_at_ <= times_.lease; }
 
 int NodeState::concurrency(Instant now) const {
-  return in_flight() + (is_fresh(now) ? to_count(queue_.at(now).others) : 0);
+  return in_flight() + (is_fresh(now) ? to_count(queue_.others(now)) : 0);
 }
 
 bool NodeState::is_minute_full(Instant now) const {
@@ -101,6 +101,7 @@ bool NodeState::is_minute_full(Instant now) const {
 std::string NodeState::why(Instant now) const {
   if (!profile_.enabled) return "disabled in the settings";
   if (!profile_.trouble.empty()) return profile_.trouble;
+  if (!link_.carries()) return link_.why();
   if (is_minute_full(now)) return "its limit of requests per minute is used up";
   if (reading_.asleep && is_fresh(now)) return "the engine sleeps";
   return breaker_.why();
@@ -220,6 +221,7 @@ void NodeState::first_token(uint64_t id, Instant now) {
   fit_.learn(open.ahead, now - open.sent, now);
   ttfts_.add(now - open.sent, now);
   lates_.add(now - open.sent, now);
+  link_.first_token();
 }
 
 void NodeState::tokens(uint64_t id, int count, Instant now) {
@@ -260,7 +262,9 @@ void NodeState::end(uint64_t id, const FlightResult& result, Instant now) {
                      static_cast<double>(open.flight.prompt_tokens.count),
                  result.cached);
   }
-  switch (result.end) {
+  // What the path did is no fault of the node.
+  const bool path_broke = result.end == FlightEnd::failed && link_.broke_since(open.sent);
+  switch (path_broke ? FlightEnd::cancelled : result.end) {
     case FlightEnd::served:
     case FlightEnd::client_fault:
       breaker_.succeed(now);
@@ -277,7 +281,7 @@ void NodeState::end(uint64_t id, const FlightResult& result, Instant now) {
     case FlightEnd::cancelled:
       break;
   }
-  if (result.end != FlightEnd::cancelled && result.end != FlightEnd::outrun) {
+  if (result.end != FlightEnd::cancelled && result.end != FlightEnd::outrun && !path_broke) {
     const bool well = result.end == FlightEnd::served || result.end == FlightEnd::client_fault;
     failures_.add(!well, now);
   }
@@ -365,7 +369,13 @@ EngineLoad NodeState::load(Instant now) const {
   return load;
 }
 
+void NodeState::link(const std::optional<LinkTold>& told, Instant now) {
+  if (!told) return link_.clear();
+  link_.tell(*told, now);
+}
+
 void NodeState::health(bool alive, std::string_view why, Instant now) {
+  if (!alive && !link_.carries()) return;        // nothing was heard of the node itself
   if (alive && looks_dead_) began_anew_ = true;  // perhaps; what is not cached costs time only
   looks_dead_ = !alive;
   if (alive) {
@@ -395,7 +405,7 @@ valve::NodeView NodeState::view(Instant now) const {
   view.health = can_be_used ? breaker_.health(now) : valve::Health::down;
   // No request is spent on a trial that the probe has just lost.
   if (view.health == valve::Health::probing && looks_dead_) view.health = valve::Health::down;
-  if (is_minute_full(now)) view.health = valve::Health::down;
+  if (is_minute_full(now) || !link_.carries()) view.health = valve::Health::down;
   if (reading_.asleep && is_fresh(now)) view.health = valve::Health::down;
   view.share = breaker_.share(now);
   view.leased_until = ever_read_ ? read_at_ + times_.lease : Instant();
@@ -428,6 +438,8 @@ valve::NodeView NodeState::view(Instant now) const {
     view.ttft_base = forecast_error_.bias();
     view.ttft_spread = forecast_error_.allowance();
   }
+  view.ttft_base = view.ttft_base + link_.extra();
+  view.prefill_us_per_token = std::max(view.prefill_us_per_token, link_.us_per_token());
   view.ttft_late = ttft_late_;
   return view;
 }

@@ -20,6 +20,7 @@
 #include "firmware/sense/failure_share.h"
 #include "firmware/sense/field_watch.h"
 #include "firmware/sense/forecast_error.h"
+#include "firmware/sense/link_belief.h"
 #include "firmware/sense/load_history.h"
 #include "firmware/sense/prefix_index.h"
 #include "firmware/sense/queue_estimate.h"
@@ -112,6 +113,8 @@ class NodeState {
 
   void read(const EngineReading& reading, Instant now);
   void health(bool alive, std::string_view why, Instant now);
+  // Of the path to it; nothing: it is behind none that is watched.
+  void link(const std::optional<LinkTold>& told, Instant now);
   void models(std::vector<std::string> names) { listed_models_ = std::move(names); }
   void slots(int slots);
   void context(Tokens most) { listed_context_ = most; }  // zero: it does not say
@@ -186,6 +189,7 @@ class NodeState {
   Window lates_;        // TTFT too, over a longer time
   Duration ttft_late_;  // as of the last learn()
   FailureShare failures_;
+  LinkBelief link_;
   CacheTrust trust_;
   bool began_anew_ = false;
   Duration residence_;
