@@ -11,7 +11,7 @@
 namespace sluice::tunnel {
 
 inline constexpr size_t kShimLengthBytes = 2;
-inline constexpr std::string_view kShimKeepalive{"\0\0", 2};
+inline constexpr std::string_view kShimKeepaliveFrame{"\0\0", 2};
 
 // Bytes of a stream in, frames out. Holds one incomplete frame at most.
 class ShimReader {

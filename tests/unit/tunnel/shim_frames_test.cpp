@@ -37,7 +37,7 @@ TEST_CASE("shim frames: however the stream is cut, the frames are the same") {
 }
 
 TEST_CASE("shim frames: a keepalive is a frame without content") {
-  CHECK(shim_frame("") == kShimKeepalive);
+  CHECK(shim_frame("") == kShimKeepaliveFrame);
 }
 
 TEST_CASE("shim frames: a length that no datagram has breaks the stream for good") {
