@@ -46,6 +46,7 @@ struct RouteState {
   std::optional<IpAddress> source;  // preferred
   uint32_t metric = 0;
   uint8_t protocol = 0;
+  int mtu = 0;  // what packets by it may have at most (RTAX_MTU); 0 = what its link carries
   bool operator==(const RouteState&) const = default;
 };
 

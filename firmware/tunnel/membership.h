@@ -72,6 +72,7 @@ struct Membership {
   std::vector<Pop> pops;
   std::vector<MemberPath> paths;  // in the order of their numbers
   uint16_t mtu = 0;               // of an imported configuration; 0: not given
+  std::string ca_file;            // authorities for operator_url besides the system's; may be empty
 
   bool operator==(const Membership&) const = default;
   // False: an imported configuration of a peer that answers no probes. What is known of such a path

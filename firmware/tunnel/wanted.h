@@ -52,6 +52,7 @@ struct WantedDevice {
   std::optional<IpEndpoint> endpoint;
   Duration keepalive = kKeepalive;
   std::vector<IpPrefix> allowed;  // sorted
+  bool operator==(const WantedDevice&) const = default;
 };
 
 struct WantedLink {
