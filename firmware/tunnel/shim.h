@@ -18,6 +18,7 @@
 #include "firmware/ports/streams.h"
 #include "firmware/ports/timers.h"
 #include "firmware/tunnel/probe_identity.h"
+#include "firmware/tunnel/probe_packet.h"
 #include "firmware/tunnel/shim_frames.h"
 #include "firmware/tunnel/shim_queue.h"
 
@@ -82,7 +83,8 @@ class Shim final : private ports::DatagramSink, private ports::DialSink, private
   void redial();
   bool is_up() const { return state_ == State::up; }
   std::optional<Duration> round_trip() const { return round_trip_; }  // of the last hello
-  std::string trouble() const { return trouble_; }  // why it is not up; empty while it is
+  // Why it is not up; empty while it is, and before the first attempt ended.
+  std::string trouble() const { return trouble_ ? trouble_->text : ""; }
   const ShimCounters& counters() const { return counters_; }
 
  private:
@@ -96,12 +98,11 @@ class Shim final : private ports::DatagramSink, private ports::DialSink, private
 
   void move_to(State next);
   void dial();
-  void greet();
-  void answered(std::string_view frame, Instant now);
-  void come_up(Duration round_trip);
+  void wait_over();
+  void answered(std::string_view frame);
   void forward(std::string_view frame);
-  void fall(const Error& why);  // of the connection or the attempt: rest, then dial again
-  void drop_connection();
+  void say(std::string_view frame);
+  void fall(const Error& why);  // the connection or the attempt ended: rest, then dial again
   void tick();
   void tell();
   Duration rest_time();
@@ -125,23 +126,22 @@ class Shim final : private ports::DatagramSink, private ports::DialSink, private
   State state_ = State::closed;
   std::unique_ptr<ports::DatagramSocket> socket_;
   std::optional<IpEndpoint> wireguard_;
-  uint16_t wireguard_port_ = 0;
   std::unique_ptr<ports::Dial> dial_;
   std::unique_ptr<ports::ByteStream> stream_;
+  ProbePacket hello_;  // the last
   ShimReader reader_;
   ShimQueue queue_;
-  Instant since_;  // of the state
-  Instant heard_;  // the PoP's last bytes
-  Instant spoke_;  // our last frame
-  Duration rest_ = kShimRetryMin;
+  Instant since_;                  // of the state
+  Instant heard_;                  // the PoP's last bytes
+  Instant spoke_;                  // our last frame
+  Duration rest_ = kShimRetryMin;  // before the next attempt, about
   std::optional<Duration> round_trip_;
-  std::string trouble_;
+  std::optional<Error> trouble_;
   ShimCounters counters_;
-  std::optional<Error> fallen_;         // to be told
-  bool risen_ = false;                  // to be told
-  std::unique_ptr<ports::Timer> wait_;  // of the state
-  std::unique_ptr<ports::Timer> tick_;  // keepalives and watching, while up
-  std::unique_ptr<ports::Timer> tell_;  // a later turn
+  bool told_up_ = false;
+  std::unique_ptr<ports::Timer> wait_;  // for the answer to the hello, or until the next attempt
+  std::unique_ptr<ports::Timer> tick_;  // while up
+  std::unique_ptr<ports::Timer> tell_;  // the sink, in a later turn
 };
 
 }  // namespace sluice::tunnel

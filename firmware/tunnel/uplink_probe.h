@@ -17,6 +17,7 @@
 #include "firmware/ports/random.h"
 #include "firmware/ports/timers.h"
 #include "firmware/tunnel/probe_identity.h"
+#include "firmware/tunnel/probe_packet.h"
 
 namespace sluice::tunnel {
 
