@@ -28,6 +28,7 @@ namespace sluice::tunnel {
 
 inline constexpr int kInnerMtuLeast = 1280;
 inline constexpr int kInnerMtuFirst = 1280;  // until a probe has proven more
+inline constexpr int kInnerMtuMost = 1420;   // of an uplink of 1500 bytes: the ceiling of probes
 inline constexpr Duration kKeepalive = Duration::seconds(25);
 inline constexpr size_t kUplinkRoutesMax = 64;  // copied of one uplink and family
 
@@ -79,6 +80,7 @@ struct WantedInput {
   const ports::NetworkState* network = nullptr;
   std::vector<PathWish> paths;  // those that shall be up
   ChosenPaths chosen;
+  int routes_mtu = 0;  // what traffic may have at most by any path; 0: as its link carries
 };
 
 // A chosen path whose interface is not there counts as none. None chosen: the class is unreachable.

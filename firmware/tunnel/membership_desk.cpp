@@ -1,0 +1,269 @@
+#include "firmware/tunnel/membership_desk.h"
+
+#include <utility>
+
+#include "firmware/tunnel/wg_quick.h"
+
+namespace sluice::tunnel {
+
+namespace {
+
+Error has_joined() {
+  return {ErrorKind::refused, "tunnel",
+          "this box is in a compute network already; sluiced tunnel leave first"};
+}
+
+Error has_not_joined() {
+  return {ErrorKind::refused, "tunnel", "this box has not joined a compute network"};
+}
+
+}  // namespace
+
+MembershipDesk::MembershipDesk(DeskPorts ports, std::string state_folder, std::string box_name,
+                               Callback on_changed)
+    : ports_(std::move(ports)),
+      folder_(std::move(state_folder)),
+      box_name_(std::move(box_name)),
+      on_changed_(std::move(on_changed)) {}
+
+MembershipDesk::~MembershipDesk() = default;
+
+Result<void> MembershipDesk::load() {
+  Result<Membership> loaded = load_membership(ports_.files, folder_);
+  if (!loaded) {
+    if (loaded.error().kind == ErrorKind::gone) return {};
+    return loaded.error();
+  }
+  membership_ = std::move(*loaded);
+  if (!membership_->imported()) {
+    for (const MemberPath& path : membership_->paths) {
+      if (!path.lane || path.next) untold_.insert(path.name.pop);
+      if (path.next) rotating_ = path.name;
+    }
+    if (Result<void> ok = connect(membership_->operator_url, membership_->ca_file); !ok) return ok;
+    refresh_at_ = ports_.clock.now() + kRefreshEvery;
+  }
+  return {};
+}
+
+Result<void> MembershipDesk::connect(const std::string& url, const std::string& ca_file) {
+  Result<std::unique_ptr<Enrolment>> made =
+      Enrolment::make(url, ports_.http(ca_file), ports_.timers, ports_.random);
+  if (!made) return made.error();
+  enrolment_ = std::move(*made);
+  return {};
+}
+
+Result<void> MembershipDesk::save() {
+  Result<void> saved = save_membership(ports_.files, folder_, *membership_);
+  if (!saved) say(saved.error());
+  return saved;
+}
+
+void MembershipDesk::say(const Error& error) {
+  if (error.text != trouble_) ports_.log.warning("tunnel", "{}", error.text);
+  trouble_ = error.text;
+}
+
+void MembershipDesk::join(const JoinWish& wish, Done done) {
+  if (membership_) return done(has_joined());
+  if (joining_now_) {
+    return done(Error{ErrorKind::busy, "tunnel", "the box is joining already; wait for it"});
+  }
+  Result<std::unique_ptr<Enrolment>> made =
+      Enrolment::make(wish.url, ports_.http(wish.ca_file), ports_.timers, ports_.random);
+  if (!made) return done(made.error());
+  joining_ = std::move(*made);
+  joining_now_ = true;
+  joining_->join(wish.token, box_name_, make_id(ports_.secrets),
+                 [this, ca_file = wish.ca_file, done = std::move(done)](Result<Membership> joined) {
+                   on_joined(std::move(joined), ca_file, done);
+                 });
+}
+
+void MembershipDesk::on_joined(Result<Membership> joined, const std::string& ca_file,
+                               const Done& done) {
+  joining_now_ = false;
+  if (!joined) return done(joined.error());
+  membership_ = std::move(*joined);
+  membership_->ca_file = ca_file;
+  enrolment_ = std::move(joining_);
+  refresh_at_ = ports_.clock.now() + kRefreshEvery;
+  // Without its file the box would be lost to the operator after a restart: the token is used up.
+  if (Result<void> saved = save(); !saved) {
+    enrolment_->leave(*membership_, [](const Result<void>&) {});
+    membership_.reset();
+    return done(saved.error());
+  }
+  trouble_.clear();
+  ports_.log.info("tunnel", "joined {}", membership_->network);
+  done({});
+  on_changed_();
+}
+
+void MembershipDesk::import(std::string_view text, Done done) {
+  if (membership_) return done(has_joined());
+  const Result<WgQuickConfig> config = parse_wg_quick(text);
+  if (!config) return done(config.error());
+  ImportWishes wishes;
+  wishes.instance = make_id(ports_.secrets);
+  wishes.now = ports_.calendar.now();
+  Result<Imported> imported = import_wg_quick(*config, wishes);
+  if (!imported) return done(imported.error());
+  membership_ = std::move(imported->membership);
+  for (const Words& words : imported->ignored) ports_.log.warning("tunnel", "{}", words.en);
+  if (Result<void> saved = save(); !saved) {
+    membership_.reset();
+    return done(saved.error());
+  }
+  trouble_.clear();
+  done({});
+  on_changed_();
+}
+
+// The operator is told, and the box leaves whether it answers or not: the administrator decides.
+void MembershipDesk::leave(Done done) {
+  if (!membership_) return done(has_not_joined());
+  if (membership_->imported()) {
+    forget();
+    return done({});
+  }
+  const Membership left = *membership_;
+  forget();
+  enrolment_->leave(left, [this, done = std::move(done)](const Result<void>& said) {
+    if (!said) {
+      return done(Error{said.error().kind, "tunnel",
+                        "the box has left, but the operator could not be told, and may still list "
+                        "it: " +
+                            said.error().text});
+    }
+    trouble_.clear();
+    done({});
+  });
+}
+
+void MembershipDesk::forget() {
+  membership_.reset();
+  untold_.clear();
+  telling_.clear();
+  rotating_.reset();
+  readds_.clear();
+  const std::string path = folder_ + "/" + std::string(kMembershipFile);
+  if (Result<void> removed = ports_.files.remove(path); !removed) say(removed.error());
+  on_changed_();
+}
+
+void MembershipDesk::keep_paths(const PathWishes& wishes) {
+  if (!membership_ || membership_->imported()) return;
+  PathsWanted wanted = paths_wanted(*membership_, wishes);
+  for (const MemberPath& path : membership_->paths) {
+    bool stays = false;
+    for (const MemberPath& one : wanted.paths) stays = stays || one.name == path.name;
+    if (!stays) untold_.insert(path.name.pop);
+  }
+  for (MemberPath& path : wanted.paths) {
+    if (path.private_key.is_set()) continue;
+    path.private_key = make_private_key(ports_.secrets);
+    path.key_made = ports_.calendar.now();
+    untold_.insert(path.name.pop);
+  }
+  if (wanted.paths == membership_->paths) return;
+  membership_->paths = std::move(wanted.paths);
+  if (save()) tell_at_ = {};
+  tell_pops();
+}
+
+void MembershipDesk::tell_pops() {
+  if (!enrolment_ || !membership_ || ports_.clock.now() < tell_at_) return;
+  for (auto at = untold_.begin(); at != untold_.end();) {
+    const std::string pop = *at;
+    if (membership_->pop(pop) == nullptr) {
+      at = untold_.erase(at);
+      continue;
+    }
+    ++at;
+    if (!telling_.insert(pop).second) continue;
+    untold_.erase(pop);
+    std::vector<PeerToPut> peers = peers_of(*membership_, pop);
+    enrolment_->put_peers(*membership_, pop, peers,
+                          [this, pop, peers](const Result<std::vector<Lane>>& lanes) {
+                            on_lanes(pop, peers, lanes);
+                          });
+  }
+}
+
+// An answer about keys that have changed since is of no use: the PoP is told again.
+void MembershipDesk::on_lanes(const std::string& pop, const std::vector<PeerToPut>& peers,
+                              const Result<std::vector<Lane>>& lanes) {
+  telling_.erase(pop);
+  if (!membership_) return;
+  if (!lanes) {
+    untold_.insert(pop);
+    tell_at_ = ports_.clock.now() + kTellAgain;
+    return say(lanes.error());
+  }
+  trouble_.clear();
+  for (size_t i = 0; i < peers.size(); ++i) {
+    MemberPath* path = membership_->path(peers[i].path);
+    if (path == nullptr) continue;
+    if (path->next && public_key_of(*path->next) == peers[i].public_key) {
+      finish_rotation(*path, (*lanes)[i], ports_.calendar.now());
+      ports_.log.info("tunnel", "{} has a new key pair", path->name.text());
+      if (rotating_ == path->name) rotating_.reset();
+    } else if (public_key_of(path->private_key) == peers[i].public_key) {
+      path->lane = (*lanes)[i];
+    } else {
+      untold_.insert(pop);
+    }
+  }
+  (void)save().has_value();  // said; what is in memory serves
+  on_changed_();
+}
+
+void MembershipDesk::rotate(const PathName& name) {
+  if (!membership_ || rotating_) return;
+  MemberPath* path = membership_->path(name);
+  if (path == nullptr) return;
+  if (!path->next) begin_rotation(*path, ports_.secrets);
+  if (!save()) return;
+  rotating_ = name;
+  untold_.insert(name.pop);
+  tell_at_ = {};
+  tell_pops();
+}
+
+void MembershipDesk::readd(const PathName& name) {
+  const MemberPath* path = membership_ ? membership_->path(name) : nullptr;
+  if (path == nullptr || !enrolment_) return;
+  const Instant now = ports_.clock.now();
+  const auto asked = readds_.find(name);
+  if (asked != readds_.end() && now < asked->second + kReaddEvery) return;
+  readds_[name] = now;
+  ports_.log.warning("tunnel", "{}: asking the PoP to add this box anew", name.text());
+  enrolment_->readd(*membership_, name.pop, public_key_of(path->private_key),
+                    [this](const Result<void>& added) {
+                      if (!added) say(added.error());
+                    });
+}
+
+void MembershipDesk::refresh() {
+  if (!enrolment_ || !membership_ || ports_.clock.now() < refresh_at_) return;
+  refresh_at_ = ports_.clock.now() + kRefreshEvery;
+  enrolment_->refresh(*membership_, [this](Result<NetworkNews> news) {
+    if (!membership_) return;
+    if (!news) return say(news.error());
+    const Membership before = *membership_;
+    take_news(*membership_, std::move(*news));
+    if (before == *membership_) return;
+    ports_.log.info("tunnel", "the operator changed the network's plan");
+    (void)save().has_value();  // said
+    on_changed_();
+  });
+}
+
+void MembershipDesk::poll() {
+  tell_pops();
+  refresh();
+}
+
+}  // namespace sluice::tunnel

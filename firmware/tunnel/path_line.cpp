@@ -1,0 +1,207 @@
+#include "firmware/tunnel/path_line.h"
+
+#include <utility>
+
+#include "firmware/base/check.h"
+#include "firmware/tunnel/difference.h"
+
+namespace sluice::tunnel {
+
+PathLine::PathLine(int number, PathName name, ports::WireGuard& wireguard, const ProberPorts& ports,
+                   const PathSettings& settings, LineSink& sink)
+    : number_(number),
+      name_(std::move(name)),
+      interface_(interface_of(number)),
+      wireguard_(wireguard),
+      clock_(ports.clock),
+      log_(ports.log),
+      sink_(sink),
+      alive_(std::make_shared<bool>(true)),
+      prober_(number, settings, ports, sink) {}
+
+PathLine::~PathLine() { *alive_ = false; }
+
+void PathLine::move_to(State state) {
+  ENSURE(state != State::changing || state_ == State::reading || state_ == State::settled);
+  state_ = state;
+}
+
+void PathLine::want(const WantedDevice& device) {
+  const bool same = wanted_ && *wanted_ == device;
+  wanted_ = device;
+  if (same && applied_) return;
+  if (state_ == State::closed && clock_.now() < retry_at_) return;
+  go_on();
+}
+
+void PathLine::want_nothing() {
+  if (!wanted_ && state_ == State::closed) return;
+  wanted_.reset();
+  stop_probing("");
+  go_on();
+}
+
+void PathLine::go_on() {
+  switch (state_) {
+    case State::opening:
+    case State::reading:
+    case State::changing:
+    case State::removing:
+      again_ = true;
+      return;
+    case State::closed:
+      if (wanted_) open();
+      return;
+    case State::settled:
+      break;
+  }
+  if (wanted_) return read();
+  move_to(State::removing);
+  wireguard_.remove(interface_, [this, alive = alive_](const Result<void>& removed) {
+    if (!*alive) return;
+    applied_.reset();
+    peer_.reset();
+    move_to(State::closed);
+    if (!removed) fail(removed.error());
+    sink_.on_line_changed(number_);
+    if (std::exchange(again_, false)) go_on();
+  });
+}
+
+void PathLine::open() {
+  move_to(State::opening);
+  wireguard_.open(interface_, [this, alive = alive_](const Result<void>& opened) {
+    if (*alive) on_open(opened);
+  });
+}
+
+void PathLine::on_open(const Result<void>& opened) {
+  if (!opened) {
+    move_to(State::closed);
+    again_ = false;
+    return fail(opened.error());
+  }
+  trouble_.clear();
+  data_plane_down_ = false;
+  move_to(State::settled);
+  again_ = false;
+  sink_.on_line_changed(number_);
+  go_on();
+}
+
+void PathLine::read() {
+  move_to(State::reading);
+  wireguard_.read(interface_, [this, alive = alive_](const Result<ports::WgState>& state) {
+    if (*alive) on_state(state);
+  });
+}
+
+void PathLine::on_state(const Result<ports::WgState>& state) {
+  move_to(State::settled);
+  const bool again = std::exchange(again_, false);
+  if (!state) {
+    applied_.reset();
+    fail(state.error());
+    // Gone behind our back: it is made anew.
+    if (state.error().kind == ErrorKind::gone) move_to(State::closed);
+    return;
+  }
+  listen_port_ = state->listen_port;
+  peer_.reset();
+  for (const ports::WgPeerState& peer : state->peers) {
+    if (wanted_ && peer.public_key == wanted_->peer) peer_ = peer;
+  }
+  if (!wanted_ || data_plane_down_) return again ? go_on() : void();
+  const WantedDevice device = *wanted_;
+  std::optional<ports::WgChange> change =
+      wg_difference(device, *state, applied_ ? &*applied_ : nullptr);
+  if (!change) {
+    const bool first = !applied_;
+    applied_ = device;
+    trouble_.clear();
+    if (first) sink_.on_line_changed(number_);
+    return again ? go_on() : void();
+  }
+  again_ = again;
+  move_to(State::changing);
+  wireguard_.change(std::move(*change), [this, device, alive = alive_](const Result<void>& done) {
+    if (*alive) on_changed(done, device);
+  });
+}
+
+void PathLine::on_changed(const Result<void>& changed, const WantedDevice& device) {
+  move_to(State::settled);
+  const bool again = std::exchange(again_, false);
+  if (!changed) {
+    applied_.reset();
+    return fail(changed.error());
+  }
+  trouble_.clear();
+  applied_ = device;
+  prober_.move_endpoint();
+  sink_.on_line_changed(number_);
+  if (again) go_on();
+}
+
+void PathLine::fail(const Error& error) {
+  if (error.text != trouble_) log_.warning("tunnel", "{}: {}", name_.text(), error.text);
+  trouble_ = error.text;
+  retry_at_ = clock_.now() + kRetry;
+  sink_.on_line_changed(number_);
+}
+
+void PathLine::poll() {
+  if (data_plane_down_) return;
+  if (state_ == State::settled) return read();
+  if (state_ == State::closed && wanted_ && clock_.now() >= retry_at_) open();
+}
+
+void PathLine::probe(const ProberSpec& spec, const std::string& identity) {
+  if (probed_ == identity) return;
+  if (Result<void> started = prober_.start(spec); !started) return fail(started.error());
+  probed_ = identity;
+}
+
+void PathLine::stop_probing(std::string trouble) {
+  probed_.clear();
+  prober_.stop(std::move(trouble));
+}
+
+void PathLine::endpoint_again() {
+  if (!applied_) return;
+  std::optional<ports::WgChange> change = tunnel::endpoint_again(*applied_);
+  if (!change) return;
+  wireguard_.change(std::move(*change), [this, alive = alive_](const Result<void>& done) {
+    if (!*alive) return;
+    if (!done) return fail(done.error());
+    prober_.move_endpoint();
+  });
+}
+
+void PathLine::take_new_port() {
+  if (!applied_) return;
+  ports::WgChange change;
+  change.interface = interface_;
+  change.listen_port = uint16_t{0};
+  wireguard_.change(std::move(change), [this, alive = alive_](const Result<void>& done) {
+    if (!*alive) return;
+    if (!done) return fail(done.error());
+    prober_.move_endpoint();
+  });
+}
+
+void PathLine::data_plane_lost() {
+  data_plane_down_ = true;
+  applied_.reset();
+  prober_.lose(DeathCause::data_plane_lost);
+}
+
+void PathLine::data_plane_back() {
+  data_plane_down_ = false;
+  applied_.reset();
+  prober_.regain();
+  if (state_ == State::settled && wanted_) return read();
+  again_ = true;
+}
+
+}  // namespace sluice::tunnel

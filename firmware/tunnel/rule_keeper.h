@@ -1,0 +1,62 @@
+// Rulesets of the system's own programs (nft, tc), brought to what is wanted: a text is applied
+// when it is another one than the last that was accepted, one program at a time, and tried again
+// after kRetry when it was not. What is wanted meanwhile replaces what waits.
+// Thread: loop. Lifetime: ends before the ports.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "firmware/base/log.h"
+#include "firmware/ports/clock.h"
+#include "firmware/ports/programs.h"
+
+namespace sluice::tunnel {
+
+class RuleKeeper {
+ public:
+  static constexpr Duration kRetry = Duration::seconds(5);
+
+  RuleKeeper(ports::Programs& programs, const ports::Clock& clock, Log& log)
+      : programs_(programs), clock_(clock), log_(log) {}
+  ~RuleKeeper();
+  RuleKeeper(const RuleKeeper&) = delete;
+  RuleKeeper& operator=(const RuleKeeper&) = delete;
+
+  // `subject`: what the text is about, for example "belt" or an interface. `program`: nft or tc.
+  // `harmless`: its failing means nothing (removals).
+  void want(const std::string& subject, const std::string& program,
+            std::vector<std::string> arguments, std::string text, bool harmless = false);
+  void forget(const std::string& subject);  // it was made anew: apply again when wanted next
+  void poll();                              // once a second: tries again what failed
+  bool is_applied(const std::string& subject) const;
+  // Of the last try that failed; empty: none did.
+  const std::string& trouble() const { return trouble_; }
+
+ private:
+  struct Ruleset {
+    std::string program;
+    std::vector<std::string> arguments;
+    std::string wanted;
+    std::string applied;
+    bool ever_applied = false;
+    bool harmless = false;
+    Instant retry_at;
+  };
+  void next();
+  void on_end(const std::string& subject, const std::string& text,
+              const Result<ports::ProgramEnd>& end);
+
+  ports::Programs& programs_;
+  const ports::Clock& clock_;
+  Log& log_;
+  std::map<std::string, Ruleset> rulesets_;  // by subject
+  std::string trouble_;
+  std::string running_;  // subject; empty: none
+  std::unique_ptr<ports::ProgramRun> run_;
+  std::unique_ptr<ports::ProgramRun> ended_;  // it called back; destroyed at the next start
+};
+
+}  // namespace sluice::tunnel

@@ -1,0 +1,304 @@
+// The pass: from the machine's network and the membership to what the kernel shall hold.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "firmware/tunnel/belt.h"
+#include "firmware/tunnel/difference.h"
+#include "firmware/tunnel/overlap.h"
+#include "firmware/tunnel/shaping.h"
+#include "firmware/tunnel/site_line.h"
+
+namespace sluice::tunnel {
+
+namespace {
+
+using Family = IpAddress::Family;
+
+bool can_carry(const UplinkSeen* uplink, Transport transport) {
+  if (uplink == nullptr) return false;
+  if (transport == Transport::udp4) return uplink->carries(Family::v4);
+  if (transport == Transport::udp6) return uplink->carries(Family::v6);
+  return uplink->carries(Family::v4) || uplink->carries(Family::v6);
+}
+
+bool moved(const UplinkSeen& before, const UplinkSeen& after) {
+  return before.link != after.link || before.addresses != after.addresses ||
+         before.gateway4 != after.gateway4 || before.gateway6 != after.gateway6;
+}
+
+const UplinkSeen* uplink_for(const PathName& name, const std::vector<UplinkSeen>& uplinks) {
+  MemberPath path;
+  path.name = name;
+  return uplink_of(path, uplinks);
+}
+
+bool has_v6(const std::vector<UplinkSeen>& uplinks) {
+  return std::any_of(uplinks.begin(), uplinks.end(),
+                     [](const UplinkSeen& one) { return one.has_default6; });
+}
+
+const ports::LinkState* link_named(const ports::NetworkState& network, std::string_view name) {
+  for (const ports::LinkState& link : network.links) {
+    if (link.name == name) return &link;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+void SiteTunnels::look() {
+  soon_->stop();
+  if (!running_) return;
+  const std::vector<UplinkSeen> before = uplinks_;
+  if (!read_network()) return;
+  follow_uplinks(before);
+  const Membership* member = settings_.on ? membership() : nullptr;
+  overlaps_.clear();
+  if (member != nullptr) {
+    for (const Overlap& overlap : overlaps(*member, network_)) overlaps_.push_back(overlap.words);
+  }
+  // Part of the site or of the network would vanish: rather no tunnel.
+  if (!overlaps_.empty()) member = nullptr;
+  make_lines(member);
+  const Wanted wanted = wanted_state(wanted_input(member));
+  keep_rules(member);
+  apply(wanted);
+  bring_up(wanted, member);
+  choose();
+}
+
+bool SiteTunnels::read_network() {
+  Result<ports::NetworkState> network = ports_.links.read();
+  if (!network) {
+    if (network.error().text != network_trouble_) {
+      ports_.log.error("tunnel", "{}", network.error().text);
+    }
+    network_trouble_ = network.error().text;
+    return false;
+  }
+  if (desk_.membership() != nullptr) network_trouble_.clear();
+  network_ = std::move(*network);
+  uplinks_ = uplinks_seen(network_, settings_.uplinks, uplinks_);
+  return true;
+}
+
+// Before anything else: traffic leaves a path whose uplink is gone, and a path whose uplink has
+// other addresses is told so, since no data plane finds that out soon.
+void SiteTunnels::follow_uplinks(const std::vector<UplinkSeen>& before) {
+  bool lost = false;
+  const std::vector<UplinkChange> changes = uplink_changes(before, uplinks_);
+  for (const UplinkChange& change : changes) {
+    ports_.log.info("tunnel", "uplink {}: {}", change.name, to_text(change.event));
+  }
+  for (const auto& [number, line] : lines_) {
+    const PathName& name = line->line.name();
+    const UplinkSeen* was = uplink_for(name, before);
+    const UplinkSeen* is = uplink_for(name, uplinks_);
+    const bool could = can_carry(was, name.transport);
+    const bool can = can_carry(is, name.transport);
+    if (could && !can) {
+      const bool carrier = is != nullptr && is->link != 0 && !is->carrier;
+      line->line.prober().lose(carrier ? DeathCause::carrier_lost : DeathCause::uplink_gone);
+      lost = true;
+    } else if (can && (!could || moved(*was, *is))) {
+      if (line->shim) line->shim->redial();
+      line->line.endpoint_again();
+      if (!could) line->line.prober().regain();
+    }
+  }
+  if (lost) choose();
+  if (!changes.empty()) book_.network_changed();
+}
+
+void SiteTunnels::make_lines(const Membership* membership) {
+  if (membership != nullptr) {
+    book_.follow(membership->pops);
+    PathWishes wishes;
+    for (const UplinkSeen& uplink : uplinks_) wishes.uplinks.push_back(uplink.name);
+    wishes.transports = {Transport::udp4};
+    if (settings_.tcp443) wishes.transports.push_back(Transport::tcp443);
+    if (has_v6(uplinks_)) wishes.transports.push_back(Transport::udp6);
+    desk_.keep_paths(wishes);
+    for (const MemberPath& path : membership->paths) {
+      if (!path.lane || lines_.contains(path.number)) continue;
+      lines_[path.number] = std::make_unique<Line>(*this, path.number, path.name);
+    }
+  } else {
+    watch_.forget();
+    switch_.forget();
+  }
+  for (auto at = lines_.begin(); at != lines_.end();) {
+    Line& line = *at->second;
+    const MemberPath* path = membership == nullptr ? nullptr : membership->path(at->first);
+    line.leaving = path == nullptr || path->name != line.line.name();
+    if (line.leaving) line.line.want_nothing();
+    at = line.leaving && line.line.is_removed() ? lines_.erase(at) : std::next(at);
+  }
+}
+
+WantedInput SiteTunnels::wanted_input(const Membership* membership) const {
+  WantedInput input;
+  input.membership = membership;
+  input.uplinks = &uplinks_;
+  input.network = &network_;
+  input.chosen = switch_.chosen();
+  input.routes_mtu = routes_mtu();
+  if (membership == nullptr) return input;
+  for (const auto& [number, held] : lines_) {
+    Line& line = *held;
+    const MemberPath* path = membership->path(number);
+    if (line.leaving || path == nullptr) continue;
+    const UplinkSeen* uplink = uplink_of(*path, uplinks_);
+    line.uplink = uplink == nullptr ? "" : uplink->name;
+    line.metered = uplink != nullptr && uplink->metered;
+    // A path over TCP carries a tunnel's worth of acknowledgements twice: after every UDP one.
+    line.preference = (uplink == nullptr ? 0 : uplink->preference) * 2 +
+                      (path->name.transport == Transport::tcp443 ? 1 : 0);
+    line.trouble = uplink == nullptr ? "its uplink is not there" : uplink->trouble.en;
+    if (!clock_.handshakes) line.trouble = clock_.words.en;
+    PathWish wish;
+    wish.number = number;
+    wish.endpoint = clock_.handshakes ? endpoint_of(line, *path) : std::nullopt;
+    wish.mtu = membership->mtu != 0 ? membership->mtu : kInnerMtuMost;
+    wish.shim = path->name.transport == Transport::tcp443;
+    input.paths.push_back(wish);
+  }
+  return input;
+}
+
+std::optional<IpEndpoint> SiteTunnels::endpoint_of(Line& line, const MemberPath& path) const {
+  const UplinkSeen* uplink = uplink_of(path, uplinks_);
+  if (uplink == nullptr) return std::nullopt;
+  const auto address = book_.address_for(path.name.pop, path.name.transport,
+                                         uplink->carries(Family::v4), uplink->carries(Family::v6));
+  if (!address) {
+    if (line.trouble.empty()) line.trouble = book_.trouble(path.name.pop);
+    return std::nullopt;
+  }
+  if (path.name.transport != Transport::tcp443) return IpEndpoint{*address, path.lane->port};
+  const std::optional<ProbeIdentity> identity = probe_identity(*membership());
+  if (!identity || path.lane->tcp_port == 0) return std::nullopt;
+  const std::string made_for = fmt::format("{} {} {} {} {}", address->text(), path.lane->tcp_port,
+                                           path.lane->port, uplink->interface, uplink->number);
+  if (line.shim_identity != made_for) {
+    ports::OutboundWay way;
+    way.interface = uplink->interface;
+    way.mark = uplink_mark(uplink->number);
+    line.shim.reset();
+    line.dialer = ports_.dialers.by(way);
+    ShimSpec spec;
+    spec.host = address->text();
+    spec.tcp_port = path.lane->tcp_port;
+    spec.lane = path.lane->port;
+    spec.identity = *identity;
+    line.shim = std::make_unique<Shim>(
+        ShimPorts{ports_.clock, ports_.timers, ports_.random, ports_.datagrams, *line.dialer}, spec,
+        line);
+    line.shim_identity = made_for;
+    if (Result<void> opened = line.shim->open(); !opened) {
+      line.trouble = opened.error().text;
+      line.shim.reset();
+      line.shim_identity.clear();
+      return std::nullopt;
+    }
+  }
+  line.shim->set_wireguard_port(line.line.listen_port());
+  return line.shim->local();
+}
+
+// What every path in use carries: traffic may move to any of them.
+int SiteTunnels::routes_mtu() const {
+  int least = 0;
+  for (const auto& [number, line] : lines_) {
+    const PathState state = line->line.prober().state();
+    const int mtu = line->line.prober().sizes().mtu();
+    if (mtu == 0 || (state != PathState::good && state != PathState::degraded)) continue;
+    least = least == 0 ? mtu : std::min(least, mtu);
+  }
+  return least == 0 ? kInnerMtuFirst : std::max(least, MtuSearch::kLeastSize);
+}
+
+void SiteTunnels::apply(const Wanted& wanted) {
+  failed_.clear();
+  for (const ports::NetworkChange& change : difference(wanted, network_)) {
+    if (changes_left_ == 0) {
+      failed_.emplace_back(
+          "the machine's network does not stay as the tunnels need it; is another "
+          "program changing the routes of protocol 199?");
+      return;
+    }
+    --changes_left_;
+    Result<void> applied = ports_.links.apply(change);
+    ports_.log.debug("tunnel", "{}", ports::text(change));
+    if (applied) continue;
+    ports_.log.warning("tunnel", "{}: {}", ports::text(change), applied.error().text);
+    failed_.push_back(ports::text(change) + ": " + applied.error().text);
+  }
+  for (const std::string& interface : stray_interfaces(wanted, network_)) {
+    if (line_of(interface) != nullptr || !straying_.insert(interface).second) continue;
+    ports_.wireguard.remove(interface, [this, interface](const Result<void>& removed) {
+      straying_.erase(interface);
+      if (!removed) ports_.log.warning("tunnel", "{}: {}", interface, removed.error().text);
+    });
+  }
+}
+
+void SiteTunnels::bring_up(const Wanted& wanted, const Membership* membership) {
+  if (membership == nullptr) return;
+  const std::optional<ProbeIdentity> identity = probe_identity(*membership);
+  for (const WantedDevice& device : wanted.devices) {
+    Line* line = line_of(device.number);
+    if (line == nullptr || line->leaving) continue;
+    line->line.want(device);
+    const MemberPath* path = membership->path(device.number);
+    const Pop* pop = path == nullptr ? nullptr : membership->pop(path->name.pop);
+    const ports::LinkState* link = link_named(network_, device.interface);
+    const bool stands = link != nullptr && link->up && !link->addresses.empty();
+    if (!identity || pop == nullptr || !stands || !line->line.is_settled()) continue;
+    ProberSpec spec;
+    spec.interface = device.interface;
+    spec.source = membership->address;
+    spec.pop = {pop->probe_address, pop->probe_port};
+    spec.lane = path->lane->port;
+    spec.box = identity->box;
+    spec.instance = identity->instance;
+    spec.key = identity->key;
+    spec.mtu = link->mtu;
+    spec.metered = line->metered;
+    line->line.probe(spec, fmt::format("{} {} {} {} {}", link->index, spec.pop.text(), spec.lane,
+                                       link->mtu, spec.metered));
+  }
+}
+
+void SiteTunnels::keep_rules(const Membership* membership) {
+  BeltInput belt;
+  if (membership == nullptr) {
+    rules_.want("belt", "nft", {"--file", "-"}, belt_removal(), true);
+    return;
+  }
+  belt.prefixes = membership->prefixes;
+  belt.address = membership->address;
+  for (const UplinkSeen& uplink : uplinks_) {
+    if (settings_.outer_dscp != 0) {
+      belt.outer.push_back({uplink_mark(uplink.number), settings_.outer_dscp});
+    }
+  }
+  rules_.want("belt", "nft", {"--file", "-"}, belt_ruleset(belt));
+  for (const auto& [number, line] : lines_) {
+    const ports::LinkState* link = link_named(network_, interface_of(number));
+    if (link == nullptr || line->leaving) continue;
+    ShapingInput shape;
+    shape.interface = link->name;
+    const auto rate = settings_.rates_up.find(line->uplink);
+    if (rate != settings_.rates_up.end()) shape.rate_bits = rate->second;
+    if (line->line.name().transport == Transport::udp6) shape.outer = Family::v6;
+    const bool shaped = is_shaped(shape);
+    rules_.want(fmt::format("shaping of {} ({})", link->name, link->index), "tc",
+                {"-force", "-batch", "-"},
+                shaped ? shaping_batch(shape) : shaping_removal(link->name), !shaped);
+  }
+}
+
+}  // namespace sluice::tunnel

@@ -1,0 +1,327 @@
+#include "firmware/tunnel/site_tunnels.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "firmware/tunnel/site_line.h"
+
+namespace sluice::tunnel {
+
+SiteTunnels::SiteTunnels(TunnelPorts ports, std::string state_folder, std::string box_name,
+                         CarriageSink& sink)
+    : ports_(std::move(ports)),
+      sink_(sink),
+      desk_({ports_.files, ports_.secrets, ports_.random, ports_.timers, ports_.clock,
+             ports_.calendar, ports_.http, ports_.log},
+            state_folder, std::move(box_name), [this] { soon(); }),
+      book_(ports_.names, ports_.timers, ports_.clock, *this),
+      floor_(ports_.files, state_folder),
+      switch_({ports_.clock, ports_.calendar, ports_.links, ports_.files, ports_.log},
+              state_folder),
+      rules_(ports_.programs, ports_.clock, ports_.log),
+      watch_({ports_.clock, ports_.calendar, ports_.timers, ports_.random, ports_.datagrams},
+             [this] { soon(); }),
+      tick_(ports_.timers.make([this] { tick(); })),
+      soon_(ports_.timers.make([this] { look(); })),
+      again_(ports_.timers.make([this] { choose(); })) {}
+
+SiteTunnels::~SiteTunnels() { stop(); }
+
+void SiteTunnels::configure(SiteSettings settings) {
+  settings_ = std::move(settings);
+  switch_.hold_still(!settings_.failover);
+  for (const auto& [number, line] : lines_) line->line.prober().set_settings(settings_.path);
+  soon();
+}
+
+void SiteTunnels::start() {
+  running_ = true;
+  if (Result<void> loaded = desk_.load(); !loaded) {
+    ports_.log.error("tunnel", "{}", loaded.error().text);
+    network_trouble_ = loaded.error().text;
+  }
+  switch_.open();
+  // A drill of an earlier run that did not come to its end.
+  rules_.want("drill", "nft", {"--file", "-"}, drill_removal(), true);
+  ports_.links.watch(this);
+  judge_date();
+  soon();
+  tick_->start(kTick);
+}
+
+void SiteTunnels::stop() {
+  if (!running_) return;
+  running_ = false;
+  ports_.links.watch(nullptr);
+  tick_->stop();
+  soon_->stop();
+  again_->stop();
+  drill_.reset();
+  lines_.clear();
+}
+
+void SiteTunnels::soon() {
+  if (running_ && !soon_->is_running()) soon_->start(Duration());
+}
+
+void SiteTunnels::on_network_changed() { look(); }
+
+void SiteTunnels::on_line_changed(int) { soon(); }
+
+void SiteTunnels::on_address_changed(const std::string&, IpAddress::Family) { soon(); }
+
+void SiteTunnels::on_path_changed(int) { choose(); }
+
+void SiteTunnels::tick() {
+  tick_->start(kTick);
+  changes_left_ = kChangesMax;
+  judge_date();
+  desk_.poll();
+  rules_.poll();
+  const Membership* member = membership();
+  if (member != nullptr && settings_.on) {
+    for (const auto& [number, line] : lines_) {
+      line->line.poll();
+      care_for(*line, *member);
+    }
+    rotate_keys(*member);
+    watch_.poll(uplinks_, *member, book_, unwell());
+  }
+  look();
+}
+
+// Where the traffic goes now, and what that means to those who send.
+void SiteTunnels::choose() {
+  const std::vector<PathView> paths = views();
+  if (switch_.choose(paths, losses(), network_, settings_.path)) soon();
+  for (const auto& [number, line] : lines_) {
+    line->line.prober().set_carrying(switch_.is_chosen(number));
+  }
+  if (const auto again = switch_.again()) {
+    again_->start(std::max(Duration(), *again - ports_.clock.now()));
+  }
+  if (drill_) drill_->step();
+  if (drill_ && drill_->is_over()) soon();
+  bool changed = false;
+  for (const TrafficClass traffic : {TrafficClass::interactive, TrafficClass::bulk}) {
+    std::optional<Carriage>& told = told_[static_cast<size_t>(traffic)];
+    std::optional<Carriage> now = carriage(traffic);
+    if (now == told) continue;
+    told = std::move(now);
+    changed = true;
+  }
+  if (changed) sink_.on_carriage_changed();
+}
+
+std::vector<PathView> SiteTunnels::views() const {
+  std::vector<PathView> views;
+  for (const auto& [number, line] : lines_) {
+    if (line->leaving) continue;
+    PathView view;
+    view.name = line->line.name();
+    view.number = number;
+    line->line.prober().fill(view);
+    view.metered = line->metered;
+    view.preference = line->preference;
+    if (membership() != nullptr && !membership()->can_probe()) {
+      view.state = line->unprobed;
+      view.since = line->unprobed_since;
+      if (line->unprobed == PathState::good) view.proof = ports_.clock.now();
+    }
+    if (view.trouble.empty()) view.trouble = line->trouble;
+    if (view.trouble.empty()) view.trouble = line->line.trouble();
+    const bool well = view.state == PathState::good || view.state == PathState::degraded;
+    if (view.trouble.empty() && !well) view.trouble = line->diagnosis.words.en;
+    views.push_back(std::move(view));
+  }
+  return views;
+}
+
+std::vector<PathLoss> SiteTunnels::losses() const {
+  std::vector<PathLoss> losses;
+  for (const auto& [number, line] : lines_) {
+    const PathHealth& health = line->line.prober().health();
+    PathLoss loss;
+    loss.path = number;
+    if (health.state() == PathState::dead) loss.cause = health.cause();
+    loss.unanswered = health.unanswered();
+    losses.push_back(loss);
+  }
+  return losses;
+}
+
+std::optional<Carriage> SiteTunnels::carriage(TrafficClass traffic) const {
+  if (!settings_.on || membership() == nullptr) return std::nullopt;
+  Carriage carriage;
+  const std::optional<int> path = switch_.chosen(traffic);
+  for (const PathView& view : views()) {
+    if (view.number != path) continue;
+    carriage.carries = view.state == PathState::good || view.state == PathState::degraded;
+    const bool own = traffic == TrafficClass::bulk && view.bulk.probes > 0;
+    const PathQuality& quality = own ? view.bulk : view.quality;
+    // Whole milliseconds and percents: a change that nobody acts on is none.
+    carriage.rtt = Duration::ms((quality.rtt.as_us() + 500) / 1000);
+    const double loss = 1 - (1 - quality.loss_out) * (1 - quality.loss_back);
+    carriage.loss = static_cast<double>(static_cast<int>(loss * 100 + 0.5)) / 100;
+    const auto rate = settings_.rates_up.find(view.name.uplink);
+    if (rate != settings_.rates_up.end()) carriage.rate_bits_s = rate->second;
+    if (!carriage.carries) {
+      carriage.why = {"path " + view.name.text() + " is " + to_text(view.state),
+                      "路径 " + view.name.text() + " 状态：" + to_text(view.state)};
+    }
+  }
+  if (!carriage.carries && carriage.why.empty()) {
+    carriage.why = {"no path to the compute network is up", "没有可用的算力网络路径"};
+  }
+  return carriage;
+}
+
+bool SiteTunnels::is_behind(const IpAddress& address) const {
+  if (!settings_.on || membership() == nullptr) return false;
+  const std::vector<IpPrefix>& prefixes = membership()->prefixes;
+  return std::any_of(prefixes.begin(), prefixes.end(),
+                     [&](const IpPrefix& prefix) { return prefix.contains(address); });
+}
+
+TunnelReport SiteTunnels::tunnels() const {
+  TunnelReport report;
+  report.on = settings_.on;
+  const Membership* member = membership();
+  report.joined = member != nullptr;
+  if (!network_trouble_.empty()) report.findings.push_back({network_trouble_, network_trouble_});
+  if (!desk_.trouble().empty()) report.findings.push_back({desk_.trouble(), desk_.trouble()});
+  if (!clock_.words.empty()) report.findings.push_back(clock_.words);
+  if (!rules_.trouble().empty()) report.findings.push_back({rules_.trouble(), rules_.trouble()});
+  report.findings.insert(report.findings.end(), overlaps_.begin(), overlaps_.end());
+  for (const std::string& text : failed_) report.findings.push_back({text, text});
+  if (member == nullptr || !settings_.on) return report;
+  report.backend = ports_.wireguard.backend();
+  report.network = member->network;
+  report.address = member->address.text();
+  for (const IpPrefix& prefix : member->prefixes) report.prefixes.push_back(prefix.text());
+  report.paths = views();
+  report.classes = switch_.classes(report.paths);
+  report.switches = switch_.switches(kSwitchesShown);
+  report.switches_total = switch_.count();
+  for (const auto& [number, line] : lines_) {
+    const Diagnosis& diagnosis = line->diagnosis;
+    if (diagnosis.cause == Cause::none || diagnosis.cause == Cause::starting) continue;
+    if (!diagnosis.words.empty()) report.findings.push_back(diagnosis.words);
+  }
+  return report;
+}
+
+SiteTunnels::Line* SiteTunnels::line_of(int number) {
+  const auto found = lines_.find(number);
+  return found == lines_.end() ? nullptr : found->second.get();
+}
+
+SiteTunnels::Line* SiteTunnels::line_of(const std::string& interface) {
+  for (const auto& [number, line] : lines_) {
+    if (interface_of(number) == interface) return line.get();
+  }
+  return nullptr;
+}
+
+void SiteTunnels::on_data_plane_lost(const std::string& interface, const Error& why) {
+  Line* line = line_of(interface);
+  if (line == nullptr || !running_) return;
+  ports_.log.warning("tunnel", "{}: {}", line->line.name().text(), why.text);
+  line->line.data_plane_lost();
+  choose();
+}
+
+void SiteTunnels::on_data_plane_back(const std::string& interface) {
+  Line* line = line_of(interface);
+  if (line == nullptr || !running_) return;
+  line->line.data_plane_back();
+  soon();
+}
+
+void SiteTunnels::join(const JoinWish& wish, std::string_view author, Done done) {
+  ports_.log.info("tunnel", "joining {}, asked by {}", wish.url, author);
+  if (!settings_.on) {
+    return done(
+        Error{ErrorKind::refused, "tunnel", "tunnels are off; set tunnel.mode to auto, then join"});
+  }
+  desk_.join(wish, std::move(done));
+}
+
+void SiteTunnels::import(std::string_view text, std::string_view author, Done done) {
+  ports_.log.info("tunnel", "a configuration is imported, asked by {}", author);
+  desk_.import(text, std::move(done));
+}
+
+void SiteTunnels::rotate(std::string_view author, Done done) {
+  const Membership* member = membership();
+  if (member == nullptr || member->imported()) {
+    return done(Error{ErrorKind::refused, "tunnel",
+                      member == nullptr
+                          ? "this box has not joined a compute network; there are no keys"
+                          : "the keys were given out by the operator; ask there for new ones"});
+  }
+  ports_.log.info("tunnel", "new keys for every path, asked by {}", author);
+  rotation_asked_ = ports_.calendar.now();
+  done({});
+}
+
+void SiteTunnels::leave(std::string_view author, Done done) {
+  ports_.log.info("tunnel", "leaving the compute network, asked by {}", author);
+  drill_.reset();
+  rules_.forget("drill");
+  desk_.leave(std::move(done));
+}
+
+void SiteTunnels::drill(std::string_view author, OnDrill done) {
+  if (drill_ && !drill_->is_over()) {
+    return done(Error{ErrorKind::busy, "tunnel", "a rehearsal runs already; wait for it"});
+  }
+  const std::optional<int> first = switch_.chosen(TrafficClass::interactive);
+  const std::vector<PathView> paths = views();
+  const auto path = std::find_if(paths.begin(), paths.end(), [&first](const PathView& view) {
+    return view.number == first && view.state == PathState::good;
+  });
+  if (path == paths.end()) {
+    return done(Error{ErrorKind::busy, "tunnel",
+                      "interactive traffic is not on a good path now; nothing is cut on purpose"});
+  }
+  const bool other = std::any_of(paths.begin(), paths.end(), [&first](const PathView& view) {
+    return view.number != first && view.state == PathState::good;
+  });
+  if (!other) {
+    return done(Error{ErrorKind::refused, "tunnel",
+                      "there is no other good path: cutting this one would be an outage"});
+  }
+  ports_.log.warning("tunnel", "rehearsal: {} is cut for a moment, asked by {}", path->name.text(),
+                     author);
+  switch_.set_drill(true);
+  const int number = path->number;
+  const auto look = [this, number] {
+    Drill::Moment moment;
+    moment.path = switch_.chosen(TrafficClass::interactive).value_or(kNoPath);
+    const Line* line = line_of(number);
+    if (line == nullptr) return moment;
+    moment.first_state = line->line.prober().state();
+    moment.unanswered = line->line.prober().health().unanswered();
+    return moment;
+  };
+  const auto come_back = [this, number] {
+    ChoiceWish wish;
+    wish.only = number;
+    switch_.want(TrafficClass::interactive, wish);
+    soon();
+  };
+  const auto name = [this](int of) {
+    const Line* line = line_of(of);
+    return line == nullptr ? std::string() : line->line.name().text();
+  };
+  drill_ = std::make_unique<Drill>(
+      DrillPorts{ports_.clock, ports_.timers, ports_.programs}, *path, look, come_back, name,
+      [this, done = std::move(done)](const Result<DrillReport>& report) {
+        switch_.set_drill(false);
+        switch_.want(TrafficClass::interactive, {});
+        done(report);
+      });
+}
+
+}  // namespace sluice::tunnel

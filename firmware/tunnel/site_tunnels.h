@@ -1,0 +1,176 @@
+// The tunnels of the site: looks at the machine's network, brings every path up that can be, keeps
+// the kernel as it shall be, moves traffic, finds out what is wrong, and says so.
+//
+// One pass, look(), makes actual what is wanted; it runs when the network or a path's interface
+// changed, when settings or the membership did, and once a second. The fast way past it: a path
+// that dies moves its traffic in the turn in which that is known.
+//
+// Thread: loop. Order: construct, configure, start; stop() before the ports end. Lifetime: ends
+// before the ports and the sink. What runs in the kernel, or beside the daemon, stays when this
+// ends: the next one takes it over.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "firmware/ports/clock.h"
+#include "firmware/ports/links.h"
+#include "firmware/ports/programs.h"
+#include "firmware/ports/wireguard.h"
+#include "firmware/tunnel/carriage.h"
+#include "firmware/tunnel/clock_floor.h"
+#include "firmware/tunnel/diagnosis.h"
+#include "firmware/tunnel/drill.h"
+#include "firmware/tunnel/endpoint_book.h"
+#include "firmware/tunnel/membership_desk.h"
+#include "firmware/tunnel/path_line.h"
+#include "firmware/tunnel/rule_keeper.h"
+#include "firmware/tunnel/shim.h"
+#include "firmware/tunnel/traffic_switch.h"
+#include "firmware/tunnel/uplink_watch.h"
+
+namespace sluice::tunnel {
+
+struct SiteSettings {
+  bool on = true;
+  bool failover = true;
+  bool tcp443 = true;
+  bool step_clock = true;
+  std::vector<UplinkSetting> uplinks;       // empty: those with a default route
+  std::map<std::string, int64_t> rates_up;  // bit/s by uplink's name; missing: not known
+  PathSettings path;
+  Duration key_life = kKeyLife;  // zero: only when asked
+  Duration port_life;            // zero: only out of need
+  uint8_t outer_dscp = 0;
+};
+
+struct TunnelPorts {
+  ports::Clock& clock;
+  ports::Calendar& calendar;
+  ports::DateSetter& date;
+  ports::Timers& timers;
+  ports::Links& links;
+  ports::WireGuard& wireguard;
+  ports::Datagrams& datagrams;
+  ports::Dialers& dialers;
+  ports::Programs& programs;
+  ports::Names& names;
+  ports::Files& files;
+  ports::Random& random;
+  ports::Secrets& secrets;
+  HttpOf http;
+  Log& log;
+};
+
+class SiteTunnels : public TunnelSight,
+                    public TunnelCommands,
+                    public ports::WgEvents,
+                    private ports::LinksSink,
+                    private LineSink,
+                    private EndpointSink {
+ public:
+  static constexpr Duration kTick = Duration::seconds(1);
+  static constexpr Duration kNewPortEvery = Duration::seconds(20);  // out of need, of one path
+  static constexpr size_t kSwitchesShown = 10;
+  static constexpr int kChangesMax = 2000;  // of the kernel's state, in a second
+
+  SiteTunnels(TunnelPorts ports, std::string state_folder, std::string box_name,
+              CarriageSink& sink);
+  ~SiteTunnels() override;
+  SiteTunnels(const SiteTunnels&) = delete;
+  SiteTunnels& operator=(const SiteTunnels&) = delete;
+
+  void configure(SiteSettings settings);
+  // A membership that cannot be read is said, and nothing is brought up.
+  void start();
+  // Looks and changes no more; everything stays as it is, for a successor or the next start.
+  void stop();
+
+  // Of a traffic class now. Nothing: no network was joined, or tunnels are off.
+  std::optional<Carriage> carriage(TrafficClass traffic) const;
+  bool is_behind(const IpAddress& address) const;  // in the network's prefixes
+
+  TunnelReport tunnels() const override;
+  void join(const JoinWish& wish, std::string_view author, Done done) override;
+  void import(std::string_view text, std::string_view author, Done done) override;
+  void rotate(std::string_view author, Done done) override;
+  void leave(std::string_view author, Done done) override;
+  void drill(std::string_view author, OnDrill done) override;
+
+  void on_data_plane_lost(const std::string& interface, const Error& why) override;
+  void on_data_plane_back(const std::string& interface) override;
+
+ private:
+  struct Line;  // a path with what only the site knows of it
+
+  void on_network_changed() override;
+  void on_path_changed(int number) override;
+  void on_line_changed(int number) override;
+  void on_address_changed(const std::string& pop, IpAddress::Family family) override;
+  void soon();  // look() in a later turn
+  void tick();
+
+  // site_look.cpp: the pass.
+  void look();
+  bool read_network();
+  void follow_uplinks(const std::vector<UplinkSeen>& before);
+  void make_lines(const Membership* membership);
+  WantedInput wanted_input(const Membership* membership) const;
+  void apply(const Wanted& wanted);
+  void bring_up(const Wanted& wanted, const Membership* membership);
+  void keep_rules(const Membership* membership);
+  std::optional<IpEndpoint> endpoint_of(Line& line, const MemberPath& path) const;
+  int routes_mtu() const;
+
+  // site_care.cpp: what is looked after once a second.
+  void judge_date();
+  void care_for(Line& line, const Membership& membership);
+  PathEvidence evidence_of(const Line& line, const MemberPath& path) const;
+  void rotate_keys(const Membership& membership);
+  void believe_unprobed(Line& line);
+  std::vector<std::string> unwell() const;
+
+  void choose();
+  std::vector<PathView> views() const;
+  std::vector<PathLoss> losses() const;
+  Line* line_of(int number);
+  Line* line_of(const std::string& interface);
+  const Membership* membership() const { return desk_.membership(); }
+
+  // Fixed after construction.
+  TunnelPorts ports_;
+  CarriageSink& sink_;
+
+  // Changes.
+  SiteSettings settings_;
+  bool running_ = false;
+  MembershipDesk desk_;
+  EndpointBook book_;
+  ClockFloor floor_;
+  TrafficSwitch switch_;
+  RuleKeeper rules_;
+  UplinkWatch watch_;
+  ports::NetworkState network_;
+  std::vector<UplinkSeen> uplinks_;
+  std::map<int, std::unique_ptr<Line>> lines_;  // by number
+  ClockVerdict clock_;
+  std::optional<Date> rotation_asked_;
+  std::string network_trouble_;
+  std::set<std::string> straying_;                 // interfaces that are being removed
+  int changes_left_ = kChangesMax;                 // until the next tick
+  std::optional<std::pair<Date, Instant>> dated_;  // of one moment
+  std::vector<std::string> failed_;  // changes that the kernel refused in the last pass
+  std::vector<Words> overlaps_;
+  std::optional<Carriage> told_[kClasses];
+  std::unique_ptr<Drill> drill_;
+  std::unique_ptr<ports::Timer> tick_;
+  std::unique_ptr<ports::Timer> soon_;
+  std::unique_ptr<ports::Timer> again_;  // choice
+};
+
+}  // namespace sluice::tunnel

@@ -1,0 +1,138 @@
+#include "firmware/tunnel/traffic_switch.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace sluice::tunnel {
+
+namespace {
+
+const PathView* find(const std::vector<PathView>& paths, int number) {
+  for (const PathView& path : paths) {
+    if (path.number == number) return &path;
+  }
+  return nullptr;
+}
+
+bool carries(const PathView* path) {
+  return path != nullptr && (path->state == PathState::good || path->state == PathState::degraded);
+}
+
+}  // namespace
+
+TrafficSwitch::TrafficSwitch(const SwitchPorts& ports, const std::string& state_folder)
+    : ports_(ports), log_(ports.files, state_folder + "/tunnel", ports.log) {}
+
+bool TrafficSwitch::choose(const std::vector<PathView>& paths, const std::vector<PathLoss>& losses,
+                           const ports::NetworkState& network, const PathSettings& settings) {
+  bool moved = false;
+  const Instant now = ports_.clock.now();
+  for (const TrafficClass traffic : {TrafficClass::interactive, TrafficClass::bulk}) {
+    const size_t at = index(traffic);
+    if (still_ && find(paths, standing_[at].path) != nullptr) continue;
+    ChoiceAsk ask;
+    ask.traffic = traffic;
+    ask.standing = standing_[at];
+    ask.wish = wishes_[at];
+    ask.interactive = standing_[index(TrafficClass::interactive)].path;
+    last_[at] = tunnel::choose(ask, paths, now, settings);
+    standing_[at] = last_[at].standing;
+    if (!last_[at].moved) continue;
+    moved = true;
+    move(last_[at], traffic, paths, losses, network);
+  }
+  return moved;
+}
+
+void TrafficSwitch::move(const Choice& choice, TrafficClass traffic,
+                         const std::vector<PathView>& paths, const std::vector<PathLoss>& losses,
+                         const ports::NetworkState& network) {
+  // First of all the traffic.
+  const std::optional<ports::NetworkChange> change = switch_change(traffic, choice.path, network);
+  Result<void> applied = change ? ports_.links.apply(*change) : Result<void>();
+  PathLoss loss;
+  for (const PathLoss& one : losses) {
+    if (one.path == choice.from) loss = one;
+  }
+  SwitchRecord record =
+      record_of(choice, traffic, paths, ports_.clock.now(), loss.cause, loss.unanswered);
+  record.at = ports_.calendar.now();
+  record.drill = drill_;
+  const SwitchRecord& kept = log_.add(std::move(record));
+  const LogLevel level = kept.from.empty() || kept.drill ? LogLevel::info : LogLevel::warning;
+  ports_.log.say(level, "tunnel", "{}", explain(kept).en);
+  if (!applied) {
+    ports_.log.error("tunnel", "{} could not be moved: {}", to_text(traffic), applied.error().text);
+  }
+}
+
+void TrafficSwitch::forget() {
+  standing_ = {};
+  last_ = {};
+  wishes_ = {};
+}
+
+std::optional<int> TrafficSwitch::chosen(TrafficClass traffic) const {
+  const int path = standing_[index(traffic)].path;
+  return path == kNoPath ? std::nullopt : std::optional<int>(path);
+}
+
+ChosenPaths TrafficSwitch::chosen() const {
+  ChosenPaths paths;
+  for (const TrafficClass traffic : {TrafficClass::interactive, TrafficClass::bulk}) {
+    paths[index(traffic)] = chosen(traffic);
+  }
+  return paths;
+}
+
+bool TrafficSwitch::is_chosen(int path) const {
+  return std::any_of(standing_.begin(), standing_.end(),
+                     [path](const Standing& one) { return one.path == path; });
+}
+
+std::optional<Instant> TrafficSwitch::again() const {
+  std::optional<Instant> first;
+  for (const Choice& choice : last_) {
+    if (choice.again && (!first || *choice.again < *first)) first = choice.again;
+  }
+  return first;
+}
+
+std::vector<ClassView> TrafficSwitch::classes(const std::vector<PathView>& paths) const {
+  std::vector<ClassView> views;
+  for (const TrafficClass traffic : {TrafficClass::interactive, TrafficClass::bulk}) {
+    const size_t at = index(traffic);
+    ClassView view;
+    view.traffic = traffic;
+    const PathView* path = find(paths, standing_[at].path);
+    if (path != nullptr) view.path = path->name.text();
+    view.carries = carries(path);
+    view.why = explain(last_[at], traffic, paths);
+    views.push_back(std::move(view));
+  }
+  return views;
+}
+
+std::vector<SwitchView> TrafficSwitch::switches(size_t most) const {
+  std::vector<SwitchView> views;
+  const auto& kept = log_.kept();
+  for (size_t i = kept.size() - std::min(most, kept.size()); i < kept.size(); ++i) {
+    const SwitchRecord& record = kept[i];
+    SwitchView view;
+    view.at = record.at;
+    view.traffic = record.traffic;
+    view.from = record.from;
+    view.to = record.to;
+    view.why = explain(record);
+    view.gap = record.gap;
+    view.packets_lost = record.probes_lost;
+    for (const SwitchRecord::Other& other : record.others) {
+      view.alternatives.push_back(fmt::format("{}: {}", other.path, explain(other.why).en));
+    }
+    views.push_back(std::move(view));
+  }
+  return views;
+}
+
+}  // namespace sluice::tunnel
