@@ -14,6 +14,7 @@ namespace sluice::tunnel {
 
 inline constexpr Duration kKeyLife = Duration::seconds(30 * 86400);
 inline constexpr Duration kKeyLifeLeast = Duration::seconds(3600);
+inline constexpr Duration kAskedWait = Duration::seconds(60);
 
 // X25519, RFC 7748: 32 random bytes, clamped.
 ports::WgSecret make_private_key(ports::Secrets& secrets);
@@ -33,7 +34,8 @@ struct Rotation {
 };
 
 // Which path gets a new key pair now; one at a time. Nothing: none is due, or it has to wait: one
-// that carries traffic and has no good one beside it waits until twice its life. A path whose
+// that carries traffic and has no good one beside it waits until twice its life, or kAskedWait when
+// a person asked. A path whose
 // `next` is set comes first (a rotation that was interrupted), then the oldest key; among those
 // that are due, paths that carry no traffic first. A key made after `now` is not due. `active`:
 // numbers of the paths that are chosen now.
