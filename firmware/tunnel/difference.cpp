@@ -22,7 +22,10 @@ RouteState plain(RouteState route) {
     route.link = 0;
     route.gateway.reset();
   }
-  if (route.kind != RouteKind::unicast) route.source.reset();
+  if (route.kind != RouteKind::unicast) {
+    route.source.reset();
+    route.mtu = 0;
+  }
   route.to = route.to.network();
   return route;
 }
@@ -62,6 +65,7 @@ class Changes {
 
   std::vector<NetworkChange> all() {
     put_routes(RouteStep::last_resort);
+    remove_leading_outside();
     add_rules();
     set_links();
     put_routes(RouteStep::direct);
@@ -81,9 +85,16 @@ class Changes {
  private:
   void put_routes(RouteStep step) {
     for (const RouteState& route : wanted_.routes) {
-      if (step_of(route) != step || has(actual_.routes, route)) continue;
+      if (step_of(route) != step || is_there(route)) continue;
       out_.push_back(ports::PutRoute{route});
     }
+  }
+
+  // And stays: a route by a group that leads outside is taken away first, even a wanted one.
+  bool is_there(const RouteState& route) const {
+    return std::any_of(actual_.routes.begin(), actual_.routes.end(), [&](const RouteState& one) {
+      return same(one, route) && !leads_outside(one);
+    });
   }
 
   void add_rules() {
@@ -113,6 +124,39 @@ class Changes {
     }
   }
 
+  // Leftovers in the tables of the classes, before a rule leads there.
+  void remove_leading_outside() {
+    for (const RouteState& route : actual_.routes) {
+      if (leads_outside(route)) out_.push_back(ports::RemoveRoute{route});
+    }
+  }
+
+  bool leads_outside(const RouteState& route) const {
+    const bool of_class = route.table == table_of(TrafficClass::interactive) ||
+                          route.table == table_of(TrafficClass::bulk);
+    if (!is_ours(route) || !of_class || is_last(route)) return false;
+    if (route.nexthop == 0) return find(route.link) == nullptr;
+    return nexthop_leads_outside(route.nexthop);
+  }
+
+  bool nexthop_leads_outside(uint32_t id) const {
+    for (const ports::NexthopState& one : actual_.nexthops) {
+      if (one.id != id) continue;
+      if (one.group.empty()) return find(one.link) == nullptr;
+      return std::any_of(one.group.begin(), one.group.end(), [&](uint32_t member) {
+        return member == id || group_member_leads_outside(member);
+      });
+    }
+    return true;  // not one of ours
+  }
+
+  bool group_member_leads_outside(uint32_t id) const {
+    for (const ports::NexthopState& one : actual_.nexthops) {
+      if (one.id == id) return !one.group.empty() || find(one.link) == nullptr;
+    }
+    return true;
+  }
+
   // One that was just replaced is gone already; where several share a key, the next comparison
   // finds the others.
   void remove_routes(bool last_resorts) {
@@ -122,6 +166,7 @@ class Changes {
     }
     for (const RouteState& route : actual_.routes) {
       if (!is_ours(route) || is_last(route) != last_resorts || has(wanted_.routes, route)) continue;
+      if (leads_outside(route)) continue;  // gone already
       if (replaced.count(key_of(route)) == 0) out_.push_back(ports::RemoveRoute{route});
     }
   }

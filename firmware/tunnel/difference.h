@@ -1,8 +1,9 @@
 // From the actual to the wanted state, by changes in an order in which nothing leaks. Pure.
 //
-// Order: unreachable defaults, rules of the network, links and addresses, tables of the uplinks and
-// their rules, nexthops, groups, routes by groups; then removals: routes, groups, nexthops, rules,
-// addresses, and last the unreachable defaults.
+// Order: unreachable defaults, removal of leftovers in the classes' tables that lead elsewhere,
+// rules, links and addresses, tables of the uplinks and their rules, nexthops, groups, routes by
+// groups; then removals: routes, groups, nexthops, rules, addresses, and last the unreachable
+// defaults.
 #pragma once
 
 #include <optional>

@@ -102,6 +102,7 @@ MemberPath read_path(JsonPlace& place) {
 
 void read_identity(JsonPlace& place, Membership& out) {
   out.operator_url = place.text("operator_url", kUrlMax, Needed::no);
+  out.ca_file = place.text("ca_file", kUrlMax, Needed::no);
   out.box_id = place.hex16("box_id", Needed::no);
   out.credential = place.text("credential", kCredentialMax, Needed::no);
   out.instance = place.hex16("instance");
@@ -126,6 +127,7 @@ std::string to_json_text(const Membership& membership) {
   JsonValue out = JsonValue::object({{"version", kVersion}});
   if (!membership.imported()) {
     out.add("operator_url", membership.operator_url);
+    if (!membership.ca_file.empty()) out.add("ca_file", membership.ca_file);
     out.add("box_id", membership.box_id);
     out.add("credential", membership.credential);
   }

@@ -97,7 +97,7 @@ std::vector<IpPrefix> destinations(const Membership& membership) {
 }
 
 void add_class(const Membership& membership, TrafficClass traffic, std::optional<int> chosen,
-               Wanted& out) {
+               int mtu, Wanted& out) {
   out.routes.push_back(unreachable(Family::v4, table_of(traffic)));
   const bool bulk = traffic == TrafficClass::bulk;
   for (const IpPrefix& prefix : destinations(membership)) {
@@ -127,8 +127,16 @@ void add_class(const Membership& membership, TrafficClass traffic, std::optional
     route.nexthop = group.id;
     route.source = membership.address;
     route.protocol = ports::kOurProtocol;
+    route.mtu = mtu;
     out.routes.push_back(route);
   }
+}
+
+int mtu_of(const std::vector<PathWish>& wishes, std::optional<int> chosen) {
+  for (const PathWish& wish : wishes) {
+    if (chosen == wish.number && wish.proven_mtu != 0) return wish.proven_mtu;
+  }
+  return kInnerMtuFirst;
 }
 
 bool is_copied(const RouteState& route, Family family, int link) {
@@ -186,7 +194,8 @@ Wanted wanted_state(const WantedInput& input) {
     if (link != nullptr) add_path(membership, *path, wish, link->index, out);
   }
   for (const TrafficClass traffic : kAllClasses) {
-    add_class(membership, traffic, input.chosen[static_cast<size_t>(traffic)], out);
+    const auto chosen = input.chosen[static_cast<size_t>(traffic)];
+    add_class(membership, traffic, chosen, mtu_of(input.paths, chosen), out);
   }
   for (const UplinkSeen& uplink : *input.uplinks) add_uplink(uplink, *input.network, out);
   return out;

@@ -35,6 +35,7 @@ inline Membership member() {
   CountedSecrets secrets;
   Membership out;
   out.operator_url = "https://operator.example";
+  out.ca_file = "/etc/sluice/operator.pem";
   out.box_id = "00112233445566aa";
   out.credential = "credential-of-the-box";
   out.instance = "8899aabbccddeeff";
