@@ -19,9 +19,6 @@ namespace sluice::drivers {
 class NetlinkSocket;
 class ChangeWatch;
 
-// A dump that the kernel calls interrupted is thrown away and asked for anew, so many times.
-inline constexpr int kDumpTries = 16;
-
 class KernelLinks final : public ports::Links {
  public:
   explicit KernelLinks(UvLoop& loop);
