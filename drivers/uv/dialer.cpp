@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "drivers/uv/addresses.h"
+#include "drivers/uv/outbound.h"
 #include "drivers/uv/socket.h"
 #include "drivers/uv/stream.h"
 #include "firmware/base/check.h"
@@ -20,7 +21,7 @@ namespace {
 class UvDial final : public ports::Dial {
  public:
   UvDial(UvLoop& loop, const ports::Clock& clock, ports::Timers& timers, const ports::Address& to,
-         Duration timeout, ports::DialSink& sink);
+         const ports::OutboundWay& way, Duration timeout, ports::DialSink& sink);
   ~UvDial() override;
   UvDial(const UvDial&) = delete;
   UvDial& operator=(const UvDial&) = delete;
@@ -38,9 +39,11 @@ class UvDial final : public ports::Dial {
   void begin();
   void look_up();
   void looked_up(int status, const addrinfo* found);
+  bool is_wanted(int family) const;
   void connect_local();
   void connect_next();
   bool connect_to(const sockaddr_storage& target);
+  int set_out(const sockaddr_storage& target);
   void connected(int status);
   void give_up_attempt();
   void on_time();
@@ -51,6 +54,7 @@ class UvDial final : public ports::Dial {
   const ports::Clock& clock_;
   ports::Timers& timers_;
   const ports::Address to_;
+  const ports::OutboundWay way_;
   const Instant deadline_;
   ports::DialSink& sink_;
   // Changes.
@@ -58,17 +62,20 @@ class UvDial final : public ports::Dial {
   std::vector<sockaddr_storage> targets_;
   size_t next_target_ = 0;
   int last_code_ = UV_ETIMEDOUT;
+  std::string last_text_;      // instead of its reason; empty = none
   Lookup* lookup_ = nullptr;   // null when libuv does not hold one for us
   Socket* attempt_ = nullptr;  // the socket that connects now
   std::unique_ptr<ports::Timer> timer_;
 };
 
 UvDial::UvDial(UvLoop& loop, const ports::Clock& clock, ports::Timers& timers,
-               const ports::Address& to, Duration timeout, ports::DialSink& sink)
+               const ports::Address& to, const ports::OutboundWay& way, Duration timeout,
+               ports::DialSink& sink)
     : loop_(loop),
       clock_(clock),
       timers_(timers),
       to_(to),
+      way_(way),
       deadline_(clock.now() + timeout),
       sink_(sink),
       timer_(timers.make([this] { on_time(); })) {
@@ -115,7 +122,7 @@ void UvDial::looked_up(int status, const addrinfo* found) {
   if (state_ != State::resolving) return;
   if (status != 0) return fail(status);
   for (; found != nullptr && targets_.size() < kDialAddressesMax; found = found->ai_next) {
-    if (found->ai_family != AF_INET && found->ai_family != AF_INET6) continue;
+    if (!is_wanted(found->ai_family)) continue;
     sockaddr_storage& target = targets_.emplace_back();
     std::copy_n(reinterpret_cast<const char*>(found->ai_addr), found->ai_addrlen,
                 reinterpret_cast<char*>(&target));
@@ -124,6 +131,11 @@ void UvDial::looked_up(int status, const addrinfo* found) {
   last_code_ = UV_EAI_NODATA;
   state_ = State::connecting;
   connect_next();
+}
+
+bool UvDial::is_wanted(int family) const {
+  if (!way_.source) return family == AF_INET || family == AF_INET6;
+  return family == (way_.source->family == IpAddress::Family::v4 ? AF_INET : AF_INET6);
 }
 
 void UvDial::connect_local() {
@@ -145,7 +157,9 @@ void UvDial::connect_next() {
 
 bool UvDial::connect_to(const sockaddr_storage& target) {
   attempt_ = open_socket(loop_, SocketKind::tcp, this);
-  int code = uv_tcp_nodelay(&attempt_->tcp, 1);
+  last_text_.clear();
+  int code = set_out(target);
+  if (code == 0) code = uv_tcp_nodelay(&attempt_->tcp, 1);
   if (code == 0) {
     code = uv_tcp_connect(&attempt_->connect, &attempt_->tcp,
                           reinterpret_cast<const sockaddr*>(&target), on_connect);
@@ -154,6 +168,17 @@ bool UvDial::connect_to(const sockaddr_storage& target) {
   last_code_ = code;
   give_up_attempt();
   return false;
+}
+
+int UvDial::set_out(const sockaddr_storage& target) {
+  if (way_ == ports::OutboundWay{}) return 0;
+  const int code = make_descriptor(attempt_, target.ss_family);
+  if (code != 0) return code;
+  const IpAddress::Family family = to_endpoint(target).address.family;
+  const auto done = set_way_and_source(descriptor_of(attempt_), family, way_, 0);
+  if (done) return 0;
+  last_text_ = done.error().text;
+  return UV_EADDRNOTAVAIL;
 }
 
 void UvDial::on_connect(uv_connect_t* request, int status) noexcept {
@@ -181,7 +206,9 @@ void UvDial::give_up_attempt() {
 void UvDial::on_time() {
   if (state_ == State::failing) {
     state_ = State::over;
-    return sink_.on_dial_failed(uv_error("cannot connect to " + to_.text(), last_code_));
+    Error error = uv_error("cannot connect to " + to_.text(), last_code_);
+    if (!last_text_.empty()) error.text = "cannot connect to " + to_.text() + ": " + last_text_;
+    return sink_.on_dial_failed(error);
   }
   last_code_ = UV_ETIMEDOUT;
   if (state_ == State::resolving) return fail(UV_ETIMEDOUT);
@@ -200,7 +227,7 @@ void UvDial::fail(int code) {
 
 std::unique_ptr<ports::Dial> UvDialer::dial(const ports::Address& to, Duration timeout,
                                             ports::DialSink& sink) {
-  return std::make_unique<UvDial>(loop_, clock_, timers_, to, timeout, sink);
+  return std::make_unique<UvDial>(loop_, clock_, timers_, to, way_, timeout, sink);
 }
 
 }  // namespace sluice::drivers

@@ -17,8 +17,8 @@ IpEndpoint to_endpoint(const sockaddr_storage& address);  // of AF_INET and AF_I
 // Interface, mark and DSCP; not the source. Errors: gone (no such interface), refused (no
 // permission; the kernel's words).
 Result<void> set_way(int descriptor, IpAddress::Family family, const ports::OutboundWay& way);
-// Interface, mark, DSCP, and the source with this port. A source and port 0 take a port at connect
-// only, so that many connections to different peers may share one.
+// Interface, mark, DSCP, and the source with this port; 0: any, which TCP takes at connect only, so
+// that many connections to different peers may share one.
 // Errors: also refused (the source is not an address of this machine, or of the other family).
 Result<void> set_way_and_source(int descriptor, IpAddress::Family family,
                                 const ports::OutboundWay& way, uint16_t port);

@@ -1,5 +1,10 @@
 #include "drivers/uv/socket.h"
 
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+
 #include "firmware/base/check.h"
 
 namespace sluice::drivers {
@@ -19,6 +24,20 @@ Socket* open_socket(UvLoop& loop, SocketKind kind, void* owner) {
   }
   socket->handle.data = owner;
   return socket;
+}
+
+int make_descriptor(Socket* socket, int family) {
+  const int descriptor = ::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (descriptor < 0) return uv_translate_sys_error(errno);
+  const int code = uv_tcp_open(&socket->tcp, descriptor);
+  if (code != 0) ::close(descriptor);
+  return code;
+}
+
+int descriptor_of(const Socket* socket) {
+  uv_os_fd_t descriptor = -1;
+  ENSURE(uv_fileno(&socket->handle, &descriptor) == 0);
+  return descriptor;
 }
 
 void close_socket(Socket* socket) {

@@ -26,6 +26,9 @@ struct Socket {
 };
 
 Socket* open_socket(UvLoop& loop, SocketKind kind, void* owner);
+// Of a TCP socket, which libuv would else make when it connects; so that options can be set before.
+int make_descriptor(Socket* socket, int family);  // an error code of libuv, or 0
+int descriptor_of(const Socket* socket);          // one that has been made
 void close_socket(Socket* socket);  // the owner hears nothing more; unread input makes it an RST
 void reset_socket(Socket* socket);  // the same, and TCP sends RST in any case
 
