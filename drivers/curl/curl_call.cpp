@@ -13,9 +13,10 @@ namespace sluice::drivers {
 
 using ports::HttpFailure;
 
-CurlCall::CurlCall(CurlMulti& multi, const std::string& ca_file, ports::HttpCallSpec spec,
-                   ports::HttpCallSink& sink)
+CurlCall::CurlCall(CurlMulti& multi, const std::string& ca_file, const ports::OutboundWay& way,
+                   ports::HttpCallSpec spec, ports::HttpCallSink& sink)
     : multi_(multi),
+      way_(way),
       spec_(std::move(spec)),
       sink_(sink),
       deadline_(multi.loop(), [this] { on_deadline(); }) {
@@ -47,9 +48,22 @@ void CurlCall::start(const std::string& ca_file) {
   curl_easy_setopt(easy, CURLOPT_HEADERDATA, this);
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_bytes);
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, this);
+  if (way_ != ports::OutboundWay{}) {
+    curl_easy_setopt(easy, CURLOPT_IPRESOLVE, families_of(way_));
+    curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_socket);
+    curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, this);
+  }
   curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_ready_to_send);
   curl_easy_setopt(easy, CURLOPT_PREREQDATA, this);
   multi_.add(easy, *this);
+}
+
+int CurlCall::on_socket(void* call, curl_socket_t socket, curlsocktype /*purpose*/) noexcept {
+  auto& self = *static_cast<CurlCall*>(call);
+  const auto done = set_outbound(socket, self.way_);
+  self.own_fault_.reset();  // of another address that was tried
+  if (!done) self.own_fault_ = done.error();
+  return done ? CURL_SOCKOPT_OK : CURL_SOCKOPT_ERROR;
 }
 
 void CurlCall::move_to(State next) {

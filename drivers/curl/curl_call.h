@@ -12,6 +12,7 @@
 #include "drivers/curl/curl_multi.h"
 #include "drivers/curl/curl_request.h"
 #include "firmware/ports/http_client.h"
+#include "firmware/ports/outbound_way.h"
 
 namespace sluice::drivers {
 
@@ -19,8 +20,9 @@ inline constexpr size_t kAnswerHeldMax = 256 * 1024;  // bytes of a body, not ye
 
 class CurlCall final : public ports::HttpCall, private CurlActivity {
  public:
-  CurlCall(CurlMulti& multi, const std::string& ca_file, ports::HttpCallSpec spec,
-           ports::HttpCallSink& sink);
+  // `way` outlives the call.
+  CurlCall(CurlMulti& multi, const std::string& ca_file, const ports::OutboundWay& way,
+           ports::HttpCallSpec spec, ports::HttpCallSink& sink);
   ~CurlCall() override;
   CurlCall(const CurlCall&) = delete;
   CurlCall& operator=(const CurlCall&) = delete;
@@ -34,6 +36,7 @@ class CurlCall final : public ports::HttpCall, private CurlActivity {
   static size_t on_send(char* out, size_t size, size_t count, void* call) noexcept;
   static size_t on_line(char* bytes, size_t size, size_t count, void* call) noexcept;
   static size_t on_bytes(char* bytes, size_t size, size_t count, void* call) noexcept;
+  static int on_socket(void* call, curl_socket_t socket, curlsocktype purpose) noexcept;
   static int on_ready_to_send(void* call, char*, char*, int, int) noexcept;
 
   void start(const std::string& ca_file);
@@ -56,6 +59,7 @@ class CurlCall final : public ports::HttpCall, private CurlActivity {
 
   // Fixed after construction.
   CurlMulti& multi_;
+  const ports::OutboundWay& way_;
   ports::HttpCallSpec spec_;
   ports::HttpCallSink& sink_;
   FieldList fields_;

@@ -6,7 +6,8 @@
 
 namespace sluice::drivers {
 
-CurlClient::CurlClient(uv_loop_t* loop, std::string ca_file) : ca_file_(std::move(ca_file)) {
+CurlClient::CurlClient(uv_loop_t* loop, std::string ca_file, ports::OutboundWay way)
+    : ca_file_(std::move(ca_file)), way_(std::move(way)) {
   ENSURE(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);  // counted by libcurl
   multi_ = std::make_unique<CurlMulti>(loop);
 }
@@ -18,7 +19,7 @@ CurlClient::~CurlClient() {
 
 std::unique_ptr<ports::HttpCall> CurlClient::call(ports::HttpCallSpec spec,
                                                   ports::HttpCallSink& sink) {
-  return std::make_unique<CurlCall>(*multi_, ca_file_, std::move(spec), sink);
+  return std::make_unique<CurlCall>(*multi_, ca_file_, way_, std::move(spec), sink);
 }
 
 }  // namespace sluice::drivers

@@ -9,13 +9,15 @@
 
 #include "drivers/curl/curl_multi.h"
 #include "firmware/ports/http_client.h"
+#include "firmware/ports/outbound_way.h"
 
 namespace sluice::drivers {
 
 class CurlClient final : public ports::HttpClient {
  public:
   // `ca_file`: PEM certificates of further CAs (a private cloud's); may be empty.
-  explicit CurlClient(uv_loop_t* loop, std::string ca_file = "");
+  // `way`: that all its connections leave by; of names only addresses of its source's family.
+  explicit CurlClient(uv_loop_t* loop, std::string ca_file = "", ports::OutboundWay way = {});
   ~CurlClient() override;
   CurlClient(const CurlClient&) = delete;
   CurlClient& operator=(const CurlClient&) = delete;
@@ -25,6 +27,7 @@ class CurlClient final : public ports::HttpClient {
 
  private:
   std::string ca_file_;
+  ports::OutboundWay way_;
   std::unique_ptr<CurlMulti> multi_;
 };
 

@@ -1,7 +1,11 @@
 #include "drivers/curl/curl_request.h"
 
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <string_view>
+
+#include "drivers/uv/outbound.h"
 
 namespace sluice::drivers {
 
@@ -114,6 +118,19 @@ void set_options(CURL* easy, const HttpCallSpec& spec, const std::string& ca_fil
   curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
                    connect.is_zero() ? kConnectMsMax : to_ms(connect));
   curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, to_ms(spec.timeouts.total));
+}
+
+long families_of(const ports::OutboundWay& way) {
+  if (!way.source) return CURL_IPRESOLVE_WHATEVER;
+  return way.source->family == IpAddress::Family::v4 ? CURL_IPRESOLVE_V4 : CURL_IPRESOLVE_V6;
+}
+
+Result<void> set_outbound(curl_socket_t socket, const ports::OutboundWay& way) {
+  int family = AF_INET;
+  socklen_t size = sizeof family;
+  ::getsockopt(socket, SOL_SOCKET, SO_DOMAIN, &family, &size);
+  return set_way_and_source(
+      socket, family == AF_INET6 ? IpAddress::Family::v6 : IpAddress::Family::v4, way, 0);
 }
 
 }  // namespace sluice::drivers

@@ -8,6 +8,7 @@
 
 #include "firmware/base/result.h"
 #include "firmware/ports/http_client.h"
+#include "firmware/ports/outbound_way.h"
 
 namespace sluice::drivers {
 
@@ -32,5 +33,10 @@ FieldList field_list(const ports::HttpCallSpec& spec);
 // Only a GET may use a connection again: libcurl sends a request a second time, by itself, when a
 // reused connection turns out to be dead.
 void set_options(CURL* easy, const ports::HttpCallSpec& spec, const std::string& ca_file);
+
+// CURL_IPRESOLVE_*: of names, the addresses that the way's source can reach.
+long families_of(const ports::OutboundWay& way);
+// The way on a socket of libcurl's that is not yet connected.
+Result<void> set_outbound(curl_socket_t socket, const ports::OutboundWay& way);
 
 }  // namespace sluice::drivers
