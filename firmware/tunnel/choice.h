@@ -6,7 +6,8 @@
 //   after degraded_window; a path whose PoP is about to stop as soon as another is good.
 // - Back to a preferred or better path only after it has been good for clean_period.
 // - A damped path only when no other is alive; a metered one only when no other is alive or what
-//   is left is poor.
+//   is left is poor (loss_poor).
+// - For bulk, loss and delay count only when the path is poor.
 // - Nothing alive: stay. The tunnel's routes then lead to nowhere, which is meant.
 // - Bulk takes another uplink than interactive when a good one is there that is not metered.
 // Order of targets: not damped, not poor, not metered, not its PoP stopping, (bulk: not
@@ -15,7 +16,7 @@
 
 #include <cstdint>
 #include <optional>
-#include <string>
+#include <string_view>
 #include <vector>
 
 #include "firmware/base/time.h"
@@ -45,6 +46,7 @@ enum class Reason {
   asked,        // an administrator asked for it
 };
 const char* to_text(Reason reason);
+std::optional<Reason> parse_reason(std::string_view text);
 
 enum class WhyNot {
   chosen,  // it is the chosen one
@@ -65,6 +67,7 @@ enum class WhyNot {
   no_better,
 };
 const char* to_text(WhyNot why);
+std::optional<WhyNot> parse_why_not(std::string_view text);
 
 struct Alternative {
   int path = 0;
@@ -82,8 +85,11 @@ struct ChoiceWish {
 struct Standing {
   int path = kNoPath;
   Instant since;
+  bool first = false;   // nothing was chosen before it
   int rival = kNoPath;  // a path that is better, and since when
   Instant rival_since;
+  int returns = 0;  // moves back to a preferred or better path that are not forgotten
+  Instant returned;
   bool operator==(const Standing&) const = default;
 };
 

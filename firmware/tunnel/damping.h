@@ -17,7 +17,7 @@ class Damping {
 
  private:
   int failures_ = 0;
-  Instant since_;  // the last failure, or the last one that was forgotten
+  Instant since_;  // it came back, or failed again
   Instant hold_until_;
 };
 

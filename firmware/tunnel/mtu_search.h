@@ -8,8 +8,8 @@
 // kStartSize and is sought anew.
 //
 // The ceiling is the MTU of the path's interface: larger packets cannot be sent for trial. What
-// traffic may use is held lower by the mtu of the routes, which a socket that sends with
-// never_fragment does not heed (IP_PMTUDISC_PROBE).
+// traffic may use is held lower by the mtu of routes, which a socket that sends with never_fragment
+// does not heed (IP_PMTUDISC_PROBE).
 // Units: bytes of inner IP packets.
 #pragma once
 
@@ -28,41 +28,48 @@ class MtuSearch {
   static constexpr int kVersion6Size = 1280;  // RFC 8200: no IPv6 below it
   static constexpr int kStep = 8;             // as near as the search comes
 
-  // From the start; the ceiling is what the interface carries.
+  explicit MtuSearch(const PathSettings& settings) : settings_(settings) {}
+  void set(const PathSettings& settings) { settings_ = settings; }
+
+  // From the start, nothing known. A ceiling below kLeastSize: nothing is asked.
   void restart(Instant now, int ceiling);
   void set_metered(bool metered) { metered_ = metered; }
+  void check(Instant now);  // what passes is asked for now: the path may lead elsewhere
 
   // Size of a packet to ask with now. Nothing: not now; look again at wake().
   std::optional<int> due(Instant now) const;
-  Instant wake() const { return next_; }
-  // It was sent; `wait` is how long an answer may take, a small question's included that is sent
-  // after it.
-  void asked(Instant now, uint64_t sequence, int size, Duration wait);
-  // It is larger than the interface carries.
-  void refuse(Instant now, int size);
-  void answer(Instant now, uint64_t sequence, const PathSettings& settings);
+  std::optional<Instant> wake() const;
+  // A packet of the size that was due was sent; `wait` is how long an answer may take, that of a
+  // small question included that is sent after it.
+  void asked(Instant now, uint64_t sequence, Duration wait);
+  // It could not be sent: larger than the interface carries.
+  void refuse(Instant now);
+  void answer(Instant now, uint64_t sequence);
   // Gives up what is overdue; `proof`: when the last answer of a small question came. Without one
   // since the question was sent, its loss says nothing of its size.
-  void expire(Instant now, std::optional<Instant> proof, const PathSettings& settings);
+  void expire(Instant now, std::optional<Instant> proof);
 
-  int mtu() const { return mtu_; }  // proven; 0 = not known
+  int mtu() const { return mtu_; }  // 0 = not known
   bool settled() const { return settled_; }
-  bool hole() const { return holes_ > 0 && !settled_; }  // what passed does not pass any more
-  int holes() const { return holes_; }
+  bool in_hole() const { return in_hole_; }  // what passed does not any more; until it settles
+  int holes() const { return holes_; }       // found since it began
 
  private:
-  void pass(Instant now, int size, const PathSettings& settings);
-  void fail(Instant now, int size, const PathSettings& settings);
-  void plan(Instant now, const PathSettings& settings);
+  void pass(Instant now);
+  void fail(Instant now);
+  void plan(Instant now);
+  void settle(Instant now);
 
+  PathSettings settings_;
+  bool metered_ = false;
   int ceiling_ = 0;
   int mtu_ = 0;
-  int passes_ = 0;  // largest that passed
+  int passes_ = 0;  // largest that passed since the search began
   int fails_ = 0;   // smallest that did not; 0 = none
   int size_ = 0;    // asked with next
-  int tries_ = 0;   // unanswered
+  int tries_ = 0;   // of it, unanswered
   bool settled_ = false;
-  bool metered_ = false;
+  bool in_hole_ = false;
   int holes_ = 0;
   uint64_t sequence_ = 0;  // outstanding; 0 = none
   Instant sent_;

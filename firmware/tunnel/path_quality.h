@@ -17,6 +17,9 @@
 
 namespace sluice::tunnel {
 
+// 0..1: of the round trip.
+double loss_of(const PathQuality& quality);
+
 enum class Question : uint8_t {
   regular,
   burst,  // after a miss
@@ -25,47 +28,54 @@ enum class Question : uint8_t {
 
 class ProbeTrack {
  public:
-  static constexpr size_t kKeptMax = 1024;
+  static constexpr size_t kKeptMax = 512;
+  static constexpr Duration kKeptTime = Duration::seconds(30);  // and no less than the window
 
-  // The sequence of a question that is sent now.
-  uint64_t ask(Instant now, Question question);
+  // The sequence of a question that is sent now; it is missed when no answer came after `wait`.
+  uint64_t ask(Instant now, Question question, Duration wait, const PathSettings& settings);
   struct Answer {
     Duration rtt;
     Question question = Question::regular;
     Instant asked;
-    bool late = false;  // it had been given up
+    bool late = false;  // it was missed before
   };
   // Nothing: not asked, asked too long ago, or answered before.
   std::optional<Answer> answer(Instant received, uint64_t sequence, uint32_t seen);
-  // Gives up what is overdue. True: the youngest of them, of whatever question but `size`, was
-  // asked after all that were answered, so that it is not only a packet lost among others.
-  bool expire(Instant now, const PathSettings& settings);
-  // When the next question is overdue.
-  std::optional<Instant> next_expiry() const;
 
+  struct Missed {
+    int questions = 0;      // that became overdue, without those of a size
+    bool unproven = false;  // one of them was asked after all that were answered
+  };
+  Missed expire(Instant now);
+  bool waits_for(uint64_t sequence) const;      // neither answered nor missed yet
+  std::optional<Instant> next_overdue() const;  // of those that are waited for
+
+  // How long an answer may take now.
   Duration timeout(const PathSettings& settings) const;
   PathQuality quality(Instant now, const PathSettings& settings) const;
-  uint64_t asked() const { return next_ - 1; }
-  uint64_t last_answered() const { return last_answered_; }
-  int unanswered() const;  // regular and burst questions since the last answer
+  uint64_t next() const { return next_; }
+  int unanswered() const;  // since the last answer, without those of a size
 
-  void forget_loss(uint64_t before);  // questions before it do not count any more
-  void forget_rtt();                  // the path leads elsewhere now
+  void forget_loss() { counted_from_ = next_; }  // older questions do not count any more
+  void forget_rtt() { rtt_known_ = false; }      // the path leads elsewhere now
 
  private:
+  enum class Fate : uint8_t { waiting, answered, missed };
   struct Asked {
     Instant sent;
     Instant overdue;
-    Question question = Question::regular;
-    enum class Fate : uint8_t { waiting, answered, missed } fate = Fate::waiting;
-    uint32_t seen = 0;
     Duration rtt;
+    uint32_t seen = 0;
+    Question question = Question::regular;
+    Fate fate = Fate::waiting;
   };
-  Asked* find(uint64_t sequence);
+  uint64_t first() const { return next_ - kept_.size(); }
+  const Asked* find(uint64_t sequence) const;
   void take_rtt(Duration rtt);
 
-  std::deque<Asked> kept_;  // of sequences next_ - size .. next_ - 1
+  std::deque<Asked> kept_;  // of the sequences first() .. next_ - 1
   uint64_t next_ = 1;
+  uint64_t oldest_waiting_ = 1;  // none before it is waited for
   uint64_t last_answered_ = 0;
   uint64_t counted_from_ = 1;
   bool rtt_known_ = false;

@@ -56,8 +56,12 @@ struct PathSettings {
   // A path that is degraded so long is left for a clearly better one. Less: short troubles move
   // traffic.
   Duration degraded_window = Duration::seconds(10);
-  // Traffic goes back to a preferred or better path that has been good so long. Less: it flaps.
+  // Traffic goes back to a preferred or better path that has been good so long, doubled with every
+  // return up to hold_max; each `forget` takes one doubling back. Less: it flaps.
   Duration clean_period = Duration::seconds(30);
+  // So long after the first path answered a preferred one is taken at once: paths come up in any
+  // order. More: the first requests may see a move.
+  Duration first_period = Duration::seconds(5);
   // Better means: shorter by this share or this time, and by advantage_least in any case.
   double advantage_share = 0.2;
   Duration advantage = Duration::ms(10);

@@ -6,6 +6,7 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "firmware/base/log.h"
 #include "firmware/base/units.h"
@@ -16,14 +17,16 @@ namespace sluice::tunnel {
 
 class SwitchLog {
  public:
-  static constexpr size_t kKept = 256;           // in memory
-  static constexpr Bytes kFileMax{1024 * 1024};  // then the file is put aside as NAME.1
+  static constexpr size_t kKept = 256;               // in memory
+  static constexpr Bytes kFileMax{1024 * 1024};      // then the file is put aside as NAME.1
+  static constexpr Bytes kReadMax{2 * 1024 * 1024};  // of a file that is read back
   static constexpr std::string_view kFile = "switches.jsonl";
 
   // `folder` is made when needed. The references must outlive it.
   SwitchLog(ports::Files& files, std::string folder, Log& log);
 
-  // Reads the last ones back. Errors are said and leave it in memory only.
+  // Reads the last ones back. A file that cannot be opened is said, and tried again with each
+  // record.
   void open();
   // Gives the record its number. A file that cannot be written is said once.
   const SwitchRecord& add(SwitchRecord record);
@@ -31,8 +34,12 @@ class SwitchLog {
   uint64_t count() const { return next_ - 1; }
 
  private:
-  void write(const SwitchRecord& record);
+  std::string path() const;
+  Result<void> open_file();
+  Result<void> write(const SwitchRecord& record);
   void read_back(const std::string& path);
+  void keep(SwitchRecord record);
+  void tell(const Result<void>& written);
 
   ports::Files& files_;
   std::string folder_;
