@@ -1,12 +1,13 @@
 // Asks one path, inside its tunnel, all the time: sockets bound to the path's interface, the
 // detector, the search for the largest packet. Its owner tells it what happens to the underlay.
 //
-//   stopped --start()--> asking --lose()--> waiting --regain()--> asking
-//      ^------------------stop()---------------'--------------------'
+//   stopped --start--> asking --lose--> waiting --regain--> asking
+//      ^-----------------stop--------------'-------------------'
 //
-// Thread: loop. The sink is called in a later turn, however many things changed; what the owner
-// tells is in state() and view() when the call returns, so on lost carrier it can switch in the
-// same turn. Restartable: start() again after the interface was made anew draws a new start.
+// Thread: loop. The sink is called in a later turn, once for all that changed until then; what the
+// owner tells is in state() and fill() when the call returns, so that on lost carrier it can switch
+// in the same turn. start() after a stop begins anew: sequences, round trip, search; what is known
+// of its failures stays.
 #pragma once
 
 #include <cstdint>
@@ -41,7 +42,7 @@ struct ProberSpec {
 class ProberSink {
  public:
   virtual ~ProberSink() = default;
-  // State, rating, largest packet, or what the PoP says of us changed.
+  // State, rating, largest packet, or what the PoP says of us is another one than before.
   virtual void on_path_changed(int number) = 0;
 };
 
@@ -59,7 +60,7 @@ class PathProber final : private ports::DatagramSink {
   struct Told {
     Instant received;
     Duration rtt;
-    Date date;
+    Date date;  // of the PoP, when it answered
     bool identity_elsewhere = false;
     bool pop_stopping = false;
     std::optional<IpEndpoint> seen_source;
@@ -70,39 +71,42 @@ class PathProber final : private ports::DatagramSink {
   PathProber(const PathProber&) = delete;
   PathProber& operator=(const PathProber&) = delete;
 
-  // Errors: of opening its sockets; the path is down then, and start() may be called again.
+  // Errors: refused (the key's length), those of opening its sockets. The path is down then, and
+  // start may be called again.
   Result<void> start(ProberSpec spec);
   void stop(std::string trouble);
   void lose(DeathCause cause);
   void regain();
   void move_endpoint();             // the peer's endpoint was set anew
   void set_carrying(bool carries);  // it is chosen for some class
-  void set_mtu(int mtu);            // of the interface: seeks anew when it is another one
-  void set_settings(const PathSettings& settings);
+  void set_mtu(int mtu);            // of the interface; sought anew when it is another one
+  void set(const PathSettings& settings);
   void ask_now();  // for fresh proof, for example when the chosen path is suspect
 
   int number() const { return number_; }
   PathState state() const { return health_.state(); }
-  // Fills all but name and preference.
-  void fill(PathView& view) const;
+  void fill(PathView& view) const;  // all but name and preference
   const PathHealth& health() const { return health_; }
   const MtuSearch& sizes() const { return sizes_; }
   const std::optional<Told>& told() const { return told_; }
-  uint64_t forged() const { return forged_; }  // datagrams that were not authentic
+  uint64_t strange() const { return strange_; }  // datagrams that were not authentic, or not ours
+  // Why packets could not be sent, last; empty: they could.
+  const std::string& send_trouble() const { return send_trouble_; }
 
  private:
+  enum class State { stopped, asking, waiting };
+  void move_to(State state);
+
   void on_datagram(const IpEndpoint& from, std::string_view bytes, Instant received) override;
   void on_undelivered(const IpEndpoint& to, const IpAddress& by, bool hops_ended,
                       const Error& error) override;
-  void wake();
+  bool is_ours(const ProbePacket& packet) const;
+  Result<std::unique_ptr<ports::DatagramSocket>> open(TrafficClass traffic);
+  void on_wake();
   void act();
-  void tell();
-  Result<void> send(ports::DatagramSocket& socket, TrafficClass traffic, uint64_t sequence,
-                    size_t size);
-  void ask_size();
-
-  enum class State { stopped, asking, waiting };
-  void move_to(State state);
+  void ask_size(Instant now);
+  Result<void> send(TrafficClass traffic, uint64_t sequence, size_t size);
+  void tell_of_changes();
 
   // Fixed after construction.
   const int number_;
@@ -111,22 +115,22 @@ class PathProber final : private ports::DatagramSink {
   ports::Random& random_;
   Log& log_;
   ProberSink& sink_;
+  const std::unique_ptr<ports::Timer> wake_;
+  const std::unique_ptr<ports::Timer> tell_;
   // Changes.
-  PathSettings settings_;
   State state_ = State::stopped;
   ProberSpec spec_;
-  uint64_t start_ = 0;
+  uint64_t start_ = 0;  // of this series of sequences
   PathHealth health_;
   MtuSearch sizes_;
   std::optional<Told> told_;
   std::unique_ptr<ports::DatagramSocket> interactive_;
   std::unique_ptr<ports::DatagramSocket> bulk_;
-  std::unique_ptr<ports::Timer> wake_;
-  std::unique_ptr<ports::Timer> tell_;
-  Instant due_;
-  bool sockets_read_ = false;  // it woke late, and gave the sockets a turn since
+  Instant due_;               // of wake_
+  bool gave_a_turn_ = false;  // it woke late, and sockets were read since
   int mtu_told_ = 0;
-  uint64_t forged_ = 0;
+  uint64_t strange_ = 0;
+  std::string send_trouble_;
 };
 
 }  // namespace sluice::tunnel

@@ -14,9 +14,10 @@ std::string SwitchLog::path() const { return folder_ + "/" + std::string(kFile);
 
 void SwitchLog::open() {
   read_back(path() + ".1");
-  read_back(path());
+  const bool cut = read_back(path());
   Result<void> made = files_.make_folder(folder_);
   if (made) made = open_file();
+  if (made && cut) made = file_->append("\n");
   if (!made) tell(made);
 }
 
@@ -28,18 +29,19 @@ Result<void> SwitchLog::open_file() {
 }
 
 // Lines that cannot be read are left out: the last one may have been cut by a loss of power.
-void SwitchLog::read_back(const std::string& path) {
+bool SwitchLog::read_back(const std::string& path) {
   const Result<std::string> content = files_.read(path, kReadMax);
   if (!content) {
     if (content.error().kind != ErrorKind::gone) {
       log_.warning("tunnel", "earlier switches cannot be read: {}", content.error().text);
     }
-    return;
+    return false;
   }
   for (const std::string_view line : split(*content, '\n')) {
     if (line.empty()) continue;
     if (Result<SwitchRecord> record = parse_switch(line)) keep(std::move(*record));
   }
+  return !content->empty() && content->back() != '\n';
 }
 
 void SwitchLog::keep(SwitchRecord record) {

@@ -37,7 +37,7 @@ class SwitchLog {
   std::string path() const;
   Result<void> open_file();
   Result<void> write(const SwitchRecord& record);
-  void read_back(const std::string& path);
+  bool read_back(const std::string& path);  // true: its last line was cut
   void keep(SwitchRecord record);
   void tell(const Result<void>& written);
 
