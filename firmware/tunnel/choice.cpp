@@ -24,21 +24,26 @@ bool shorter(const PathView& a, const PathView& b, const PathSettings& settings)
          (gain >= settings.advantage || gain >= delay_of(b).scaled(settings.advantage_share));
 }
 
-// Whether `a` loses less, beyond what chance makes of two equal paths.
-bool loses_less(const PathView& a, const PathView& b) {
-  const double na = a.quality.probes;
-  const double nb = b.quality.probes;
+// Whether a share of `na` packets is less than one of `nb`, beyond what chance makes of equal
+// paths.
+bool surely_less(double la, int na, double lb, int nb) {
   if (na == 0 || nb == 0) return false;
-  const double la = loss_of(a.quality);
-  const double lb = loss_of(b.quality);
   const double both = (la * na + lb * nb) / (na + nb);
-  const double deviation = std::sqrt(both * (1 - both) * (1 / na + 1 / nb));
+  const double deviation = std::sqrt(both * (1 - both) * (1.0 / na + 1.0 / nb));
   return lb - la >= std::max(kLossLess, kLossSure * deviation);
+}
+
+// Large differences show in the window, small ones only over minutes.
+bool loses_less(const PathView& a, const PathView& b) {
+  const PathQuality& qa = a.quality;
+  const PathQuality& qb = b.quality;
+  return surely_less(loss_of(qa), qa.probes, loss_of(qb), qb.probes) ||
+         surely_less(qa.loss_long, qa.probes_long, qb.loss_long, qb.probes_long);
 }
 
 bool better(const PathView& a, const PathView& b, const PathSettings& settings) {
   if (loses_less(a, b)) return delay_of(a) <= delay_of(b) + settings.rtt_leave;
-  return shorter(a, b, settings) && loss_of(a.quality) <= loss_of(b.quality) + kLossEqual;
+  return shorter(a, b, settings) && a.quality.loss_long <= b.quality.loss_long + kLossEqual;
 }
 
 bool is_voluntary(Reason reason) {
@@ -177,22 +182,18 @@ class Choosing {
     if (now.metered && !path.metered) return Move{Reason::not_metered, clean};
     if (shares_uplink(path) && !shares_uplink(now)) return std::nullopt;
     if (shares_uplink(now) && !shares_uplink(path)) return Move{Reason::own_uplink, clean};
-    if (path.preference < now.preference) return Move{Reason::preferred, clean};
+    if (path.preference < now.preference && !loses_less(now, path)) {
+      return Move{Reason::preferred, clean};
+    }
     if (path.preference > now.preference || !better(path, now, settings_)) return std::nullopt;
     return Move{Reason::better, std::max(clean, rival_since(path) + settings_.clean_period), true};
   }
   std::optional<Move> reason_off_degraded(const PathView& path) const {
-    const Instant enough = current_->rated_since + settings_.degraded_window;
-    if (!below(path)) {
-      const Instant clean = path.rated_since + settings_.clean_period;
-      if (clean <= now_ || !better(path, *current_, settings_)) {
-        return Move{Reason::path_degraded, std::max(enough, clean)};
-      }
-    } else if (!loses_less(path, *current_)) {
+    if (below(path) ? !loses_less(path, *current_) : !better(path, *current_, settings_)) {
       return std::nullopt;
     }
-    return Move{Reason::path_degraded,
-                std::max(enough, rival_since(path) + settings_.degraded_window), true};
+    const Instant since = std::max(current_->rated_since, rival_since(path));
+    return Move{Reason::path_degraded, since + settings_.degraded_window, true};
   }
   Instant rival_since(const PathView& path) const {
     return ask_.standing.rival == path.number ? ask_.standing.rival_since : now_;

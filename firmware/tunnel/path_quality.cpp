@@ -90,11 +90,28 @@ std::optional<ProbeTrack::Answer> ProbeTrack::answer(Instant received, uint64_t 
   answer.asked = asked.sent;
   answer.late = asked.fate == Fate::missed;
   asked.fate = Fate::answered;
+  take_fate(sequence, asked, answer.late);
   asked.seen = seen;
   asked.rtt = answer.rtt;
   last_answered_ = std::max(last_answered_, sequence);
   if (asked.question != Question::size) take_rtt(answer.rtt);
   return answer;
+}
+
+void ProbeTrack::take_fate(uint64_t sequence, const Asked& asked, bool late) {
+  if (asked.question != Question::regular || sequence < counted_from_) return;
+  if (late) {
+    long_lost_ = std::max(long_lost_ - 1, 0.0);
+    return;
+  }
+  constexpr double kKeeps = 1 - 1 / kLongProbes;
+  long_asked_ = long_asked_ * kKeeps + 1;
+  long_lost_ = long_lost_ * kKeeps + (asked.fate == Fate::missed ? 1 : 0);
+}
+
+void ProbeTrack::forget_loss() {
+  counted_from_ = next_;
+  long_lost_ = long_asked_ = 0;
 }
 
 void ProbeTrack::take_rtt(Duration rtt) {
@@ -122,6 +139,7 @@ ProbeTrack::Missed ProbeTrack::expire(Instant now) {
     Asked& asked = kept_[sequence - first()];
     if (asked.fate == Fate::waiting && asked.overdue <= now) {
       asked.fate = Fate::missed;
+      take_fate(sequence, asked, false);
       if (asked.question != Question::size) {
         ++missed.questions;
         missed.unproven |= sequence > last_answered_;
@@ -170,6 +188,8 @@ PathQuality ProbeTrack::quality(Instant now, const PathSettings& settings) const
     }
   }
   count.write(quality);
+  if (long_asked_ > 0) quality.loss_long = long_lost_ / long_asked_;
+  quality.probes_long = static_cast<int>(long_asked_);
   if (rtt_known_) {
     quality.rtt = srtt_;
     quality.jitter = jitter_;

@@ -29,6 +29,7 @@ enum class Question : uint8_t {
 class ProbeTrack {
  public:
   static constexpr size_t kKeptMax = 512;
+  static constexpr double kLongProbes = 600;  // of the long mean: 2 minutes at 200 ms
   static constexpr Duration kKeptTime = Duration::seconds(30);  // and no less than the window
 
   // The sequence of a question that is sent now; it is missed when no answer came after `wait`.
@@ -56,8 +57,8 @@ class ProbeTrack {
   uint64_t next() const { return next_; }
   int unanswered() const;  // since the last answer, without those of a size
 
-  void forget_loss() { counted_from_ = next_; }  // older questions do not count any more
-  void forget_rtt() { rtt_known_ = false; }      // the path leads elsewhere now
+  void forget_loss();                        // older questions do not count any more
+  void forget_rtt() { rtt_known_ = false; }  // the path leads elsewhere now
 
  private:
   enum class Fate : uint8_t { waiting, answered, missed };
@@ -72,12 +73,15 @@ class ProbeTrack {
   uint64_t first() const { return next_ - kept_.size(); }
   const Asked* find(uint64_t sequence) const;
   void take_rtt(Duration rtt);
+  void take_fate(uint64_t sequence, const Asked& asked, bool late);
 
   std::deque<Asked> kept_;  // of the sequences first() .. next_ - 1
   uint64_t next_ = 1;
   uint64_t oldest_waiting_ = 1;  // none before it is waited for
   uint64_t last_answered_ = 0;
   uint64_t counted_from_ = 1;
+  double long_lost_ = 0;  // exponentially weighted: the latest counts 1
+  double long_asked_ = 0;
   bool rtt_known_ = false;
   Duration srtt_;
   Duration rttvar_;

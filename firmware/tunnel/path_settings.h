@@ -18,7 +18,7 @@ struct PathSettings {
   // After a missed answer so many more are asked, burst_gap apart; none answered: dead. More of
   // either: fewer false alarms on a lossy path, and later detection by the time between.
   int burst = 8;
-  Duration burst_gap = Duration::ms(15);
+  Duration burst_gap = Duration::ms(10);
   // An answer is missed after the smoothed round trip and four times its variation (RFC 6298), the
   // latter no less than timeout_slack. More: fewer false alarms when the round trip jumps, and
   // twice as much later detection.

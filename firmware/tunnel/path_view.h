@@ -28,6 +28,8 @@ struct PathQuality {
   double loss_out = 0;   // share of our probes that did not reach the PoP, 0..1
   double loss_back = 0;  // share of the PoP's answers that did not reach us, 0..1
   int probes = 0;        // that the shares rest on; 0 = nothing known
+  double loss_long = 0;  // of the round trip, weighted over the last minutes
+  int probes_long = 0;
 };
 
 struct PathView {
