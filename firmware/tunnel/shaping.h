@@ -1,4 +1,4 @@
-// Queues of a path's interface, so that bulk never delays tokens: text for `tc -force -batch -`.
+// Queues of a path's interface, so that bulk never delays tokens: text for `tc -batch -`.
 // Pure. HTB with the rate held a little below the uplink's, or the queue would stand in the modem,
 // where nobody knows our classes. Without a known rate nothing is shaped.
 //   1:10 prio 0  probes (CS6), tokens (EF), all that is unmarked: a guaranteed share, may use all
@@ -28,9 +28,11 @@ struct ShapingInput {
 };
 
 bool is_shaped(const ShapingInput& input);
-// Replaces what is there. Empty when not shaped: then apply shaping_removal.
+// Replaces what is there, with what waits in it: apply it when the text is another one than before.
+// Where fq_codel is missing tc ends with 1: then without it. Empty when not shaped: then apply
+// shaping_removal.
 std::string shaping_batch(const ShapingInput& input);
-// Fails harmlessly where there is nothing (-force goes on).
+// The system's own queue again; also where there was nothing of ours.
 std::string shaping_removal(const std::string& interface);
 // Packets of a pfifo leaf: what the class sends in about 100 ms, 16..1000.
 int leaf_packets(int64_t rate_bits);

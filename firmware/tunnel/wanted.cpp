@@ -81,26 +81,11 @@ void add_path(const Membership& membership, const MemberPath& path, const PathWi
   }
 }
 
-// What the rules of the network lead to: prefixes, and the probe addresses where they lie outside.
-std::vector<IpPrefix> destinations(const Membership& membership) {
-  std::vector<IpPrefix> out;
-  for (const IpPrefix& prefix : membership.prefixes) out.push_back(prefix.network());
-  for (const Pop& pop : membership.pops) {
-    const IpAddress& address = pop.probe_address;
-    const bool inside = std::any_of(out.begin(), out.end(),
-                                    [&](const IpPrefix& one) { return one.contains(address); });
-    if (!inside && !address.is_unspecified()) out.push_back({address, 32});
-  }
-  std::sort(out.begin(), out.end());
-  out.erase(std::unique(out.begin(), out.end()), out.end());
-  return out;
-}
-
 void add_class(const Membership& membership, TrafficClass traffic, std::optional<int> chosen,
                int mtu, Wanted& out) {
   out.routes.push_back(unreachable(Family::v4, table_of(traffic)));
   const bool bulk = traffic == TrafficClass::bulk;
-  for (const IpPrefix& prefix : destinations(membership)) {
+  for (const IpPrefix& prefix : inner_destinations(membership)) {
     RuleState rule;
     rule.priority = bulk ? kBulkRulePriority : kNetworkRulePriority;
     rule.table = table_of(traffic);
@@ -120,7 +105,7 @@ void add_class(const Membership& membership, TrafficClass traffic, std::optional
   group.group = {nexthop_of(*chosen)};
   group.protocol = ports::kOurProtocol;
   out.nexthops.push_back(group);
-  for (const IpPrefix& prefix : destinations(membership)) {
+  for (const IpPrefix& prefix : inner_destinations(membership)) {
     RouteState route;
     route.table = table_of(traffic);
     route.to = prefix;
@@ -179,6 +164,20 @@ const UplinkSeen* uplink_of(const MemberPath& path, const std::vector<UplinkSeen
     if (best == nullptr || one.preference < best->preference) best = &one;
   }
   return best;
+}
+
+std::vector<IpPrefix> inner_destinations(const Membership& membership) {
+  std::vector<IpPrefix> out;
+  for (const IpPrefix& prefix : membership.prefixes) out.push_back(prefix.network());
+  for (const Pop& pop : membership.pops) {
+    const IpAddress& address = pop.probe_address;
+    const bool inside = std::any_of(out.begin(), out.end(),
+                                    [&](const IpPrefix& one) { return one.contains(address); });
+    if (!inside && !address.is_unspecified()) out.push_back({address, 32});
+  }
+  std::sort(out.begin(), out.end());
+  out.erase(std::unique(out.begin(), out.end()), out.end());
+  return out;
 }
 
 Wanted wanted_state(const WantedInput& input) {

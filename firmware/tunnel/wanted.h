@@ -90,6 +90,10 @@ Wanted wanted_state(const WantedInput& input);
 // By which uplink a path's outer packets leave. kAnyUplink: the least preference that carries.
 const UplinkSeen* uplink_of(const MemberPath& path, const std::vector<UplinkSeen>& uplinks);
 
+// What is inside the tunnel: the prefixes, and probe addresses that lie outside of them. For rules
+// and the belt.
+std::vector<IpPrefix> inner_destinations(const Membership& membership);
+
 // The part of the wanted state that a switch replaces: the group of one class. Nothing when its
 // interface is not there. For the fast way: no need to compute everything.
 std::optional<ports::NetworkChange> switch_change(TrafficClass traffic, int path,
