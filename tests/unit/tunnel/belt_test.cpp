@@ -116,7 +116,8 @@ TEST_CASE("belt: what goes into a tunnel passes, what pretends to come out of on
   script +=
       "mac=$(ip -br link show wan0 | awk '{print $3}')\n"
       "unshare --net sleep 30 & far=$!\n"
-      "while [ \"$(readlink /proc/$far/ns/net)\" = \"$(readlink /proc/$$/ns/net)\" ]; do sleep 0.02; done\n"
+      "while [ \"$(readlink /proc/$far/ns/net)\" = \"$(readlink /proc/$$/ns/net)\" ]; do sleep "
+      "0.02; done\n"
       "ip link set wanp netns $far\n"
       "cat >far.$far <<EOF_FAR\n"
       "ip link set wanp up; ip addr add 10.90.1.9/24 dev wanp\n"
