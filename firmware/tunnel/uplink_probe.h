@@ -1,8 +1,8 @@
 // What one uplink gives outside the tunnels: `where` questions (README.md) to the PoPs by each
-// family, each asked at most kWhereTries times; how far packets come, how large they may be, and
-// how the addresses are translated on the way. A few kilobytes; about two seconds when nothing
-// answers. Several may run beside each other. Thread: loop. The sink hears of it once, never inside
-// start(), and may destroy the probe.
+// family, and, when wished, how large packets may be and who answers at the first hops. Up to a
+// kilobyte for each address of a PoP; 20 to 130 kB for the sizes. Over at kWhereGiveUp when nothing
+// answers, at twice that at the latest. Several may run beside each other.
+// Thread: loop. The sink hears of it once, never inside start(), and may destroy the probe.
 #pragma once
 
 #include <array>
@@ -17,13 +17,10 @@
 #include "firmware/ports/random.h"
 #include "firmware/ports/timers.h"
 #include "firmware/tunnel/probe_identity.h"
-#include "firmware/tunnel/probe_packet.h"
+#include "firmware/tunnel/where_asks.h"
 
 namespace sluice::tunnel {
 
-inline constexpr int kWhereTries = 4;                      // at 0, 100, 300 and 700 ms
-inline constexpr Duration kWhereWait = Duration::ms(100);  // then twice, four times that
-inline constexpr Duration kWhereGiveUp = Duration::ms(1500);
 inline constexpr size_t kAskedPopsMax = 8;
 inline constexpr size_t kAskedHostsMax = 4;  // of a PoP
 inline constexpr int kHopsAsked = 3;
