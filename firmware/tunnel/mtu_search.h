@@ -52,7 +52,7 @@ class MtuSearch {
   int mtu() const { return mtu_; }  // 0 = not known
   bool settled() const { return settled_; }
   bool hole() const { return in_hole_; }  // what passed does not any more; until it settles
-  int holes() const { return holes_; }       // found since it began
+  int holes() const { return holes_; }    // found since it began
 
  private:
   void pass(Instant now);

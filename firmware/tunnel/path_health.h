@@ -78,7 +78,8 @@ class PathHealth {
   // sent after it has.
   Duration size_wait(Instant now) const;
   const Damping& damping() const { return damping_; }
-  std::optional<DeathCause> died_of() const;  // while it is dead
+  std::optional<DeathCause> died_of() const;   // while it is dead
+  DeathCause cause() const { return cause_; }  // of the last death
   int unanswered() const { return interactive_.unanswered(); }
 
  private:

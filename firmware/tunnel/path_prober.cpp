@@ -118,7 +118,7 @@ void PathProber::set_mtu(int mtu) {
   if (state_ == State::asking) act();
 }
 
-void PathProber::set(const PathSettings& settings) {
+void PathProber::set_settings(const PathSettings& settings) {
   health_.set(settings);
   sizes_.set(settings);
   if (state_ == State::asking) act();

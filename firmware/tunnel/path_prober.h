@@ -80,7 +80,7 @@ class PathProber final : private ports::DatagramSink {
   void move_endpoint();             // the peer's endpoint was set anew
   void set_carrying(bool carries);  // it is chosen for some class
   void set_mtu(int mtu);            // of the interface; sought anew when it is another one
-  void set(const PathSettings& settings);
+  void set_settings(const PathSettings& settings);
   void ask_now();  // for fresh proof, for example when the chosen path is suspect
 
   int number() const { return number_; }
