@@ -20,7 +20,7 @@ std::optional<std::string> take_from_environment(const std::string& name) {
   return value;
 }
 
-std::string program_path(const std::string& name) {
+std::string own_program(const std::string& name) {
   if (!name.empty() && name.front() == '/') return name;
   std::array<char, PATH_MAX> path = {};
   if (name.find('/') != std::string::npos && ::getcwd(path.data(), path.size()) != nullptr) {

@@ -15,6 +15,6 @@ std::optional<std::string> take_from_environment(const std::string& name);
 // The path of this program as it was started, absolute, symbolic links left as they are: what
 // stands there later may be a newer one. `name` is argv[0]; one without a slash was found by the
 // shell: then it is what the system says.
-std::string program_path(const std::string& name);
+std::string own_program(const std::string& name);
 
 }  // namespace sluice::drivers

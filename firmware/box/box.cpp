@@ -70,6 +70,11 @@ Result<void> Box::start() {
                                       known);
   accelerators_ = std::make_unique<AcceleratorBook>(AcceleratorBookPorts{
       loop_, nvml_work_, sysfs_work_, plain_http_, timers_, clock_, *probe_random_, log_});
+  tunnel_random_ = randoms_.stream("tunnels");
+  tunnels_ = std::make_unique<TunnelParts>(
+      TunnelPartsPorts{loop_, clock_, timers_, calendar_, files_, secrets_, *tunnel_random_,
+                       plain_http_, senses_, log_},
+      settings(), [this] { room_.poke(); });
   const Result<std::string> token = read_admin_token();
   if (!token) return token.error();
   serving_ = std::make_unique<Serving>(*this, *token);
@@ -81,7 +86,10 @@ Result<void> Box::start() {
   accelerators_->configure(settings(), known);
   apply_live();
   start_leasing();
+  const bool after_another = launch_.handed.report >= 0;
   if (Result<void> ok = listen(); !ok) return ok;
+  tunnels_->configure(settings());
+  tunnels_->start(after_another);
   signals_ = std::make_unique<drivers::UvSignals>(
       loop_, [this] { on_stop(); }, [this] { on_hangup(); },
       [this] { upgrade("SIGUSR2", [](const Result<int>&) {}); });  // the log tells how it went

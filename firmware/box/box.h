@@ -33,6 +33,7 @@
 #include "firmware/box/node_book.h"
 #include "firmware/box/settings_source.h"
 #include "firmware/box/tls_identity.h"
+#include "firmware/box/tunnel_parts.h"
 #include "firmware/box/upgrade.h"
 #include "firmware/identity/key_store.h"
 #include "firmware/meter/meter.h"
@@ -146,6 +147,8 @@ class Box : public web::BoxCommands, private NodeLender {
   proxy::RateLimit limits_;
   std::unique_ptr<NodeBook> nodes_;
   std::unique_ptr<AcceleratorBook> accelerators_;
+  std::unique_ptr<ports::Random> tunnel_random_;
+  std::unique_ptr<TunnelParts> tunnels_;
   std::unique_ptr<Serving> serving_;
   std::unique_ptr<ports::Random> lease_random_;
   std::unique_ptr<LeasedCapacity> leased_;  // null without a platform

@@ -88,6 +88,7 @@ Result<void> Box::use(LoadedSettings loaded) {
   loaded_ = std::move(loaded);
   loaded_.effective.settings.start = kept;
   apply_live();
+  tunnels_->configure(settings());
   return {};
 }
 

@@ -96,6 +96,7 @@ void Box::on_handed_over() {
   }
   folder_lock_.reset();
   accelerators_->stop();  // the successor asks them now
+  tunnels_->stop();       // and keeps them up
   drain(settings().live.limits.upgrade_drain_max);
   handed_over_ = true;
 }

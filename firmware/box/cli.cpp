@@ -160,6 +160,13 @@ int run_command(const Options& options) {
       return shadow(options, *loaded);
     case Command::calibrate:
       return calibrate(options, *loaded);
+    case Command::tunnel_status:
+    case Command::tunnel_join:
+    case Command::tunnel_import:
+    case Command::tunnel_rotate:
+    case Command::tunnel_leave:
+    case Command::tunnel_rehearse:
+      return tunnel_command(options, *loaded);
     case Command::serve:
     case Command::replay:
     case Command::rehearse:

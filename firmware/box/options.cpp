@@ -150,6 +150,38 @@ void add_probe_command(CLI::App& app, Options& options) {
   probe->add_flag("--json", options.json, "as JSON");
 }
 
+void add_tunnel_commands(CLI::App& app, Options& options) {
+  TunnelOptions& o = options.tunnel;
+  CLI::App* tunnel = app.add_subcommand("tunnel", "tunnels to the compute network");
+  tunnel->require_subcommand(1);
+  CLI::App* status = add_command(*tunnel, options, "status",
+                                 "paths, their quality, what traffic uses, the last switches",
+                                 Command::tunnel_status);
+  status->add_flag("--json", options.json, "as JSON");
+  status->add_flag("--zh", o.chinese, "in Chinese");
+  CLI::App* join =
+      add_command(*tunnel, options, "join", "join a compute network; its keys are made here",
+                  Command::tunnel_join);
+  join->add_option("--url", o.url, "the operator's endpoint, https://...")->required();
+  join->add_option("--token-file", o.token_file, "file that holds the operator's token")
+      ->required();
+  join->add_option("--ca-file", o.ca_file, "certificates to trust besides the system's");
+  CLI::App* import =
+      add_command(*tunnel, options, "import",
+                  "use a wg-quick configuration that an operator gave out", Command::tunnel_import);
+  import->add_option("file", o.configuration, "it; - = standard input")->required();
+  add_command(*tunnel, options, "rotate", "give every path a new key pair, one after the other",
+              Command::tunnel_rotate);
+  add_command(*tunnel, options, "leave", "leave the network; nothing of it stays on this machine",
+              Command::tunnel_leave);
+  CLI::App* rehearse =
+      add_command(*tunnel, options, "rehearse",
+                  "cut the path in use for a moment and report how traffic moved; streams live on",
+                  Command::tunnel_rehearse);
+  rehearse->add_flag("--json", options.json, "as JSON");
+  rehearse->add_flag("--zh", o.chinese, "in Chinese");
+}
+
 // CLI11 reports by exceptions; its macro turns them into the code to exit with.
 constexpr int kParsed = -1;
 int parse_line(CLI::App& app, int argc, char** argv) {
@@ -190,7 +222,8 @@ std::optional<Options> read_options(int argc, char** argv, int* exit_code) {
   add_calibrate_command(app, options);
   add_rehearse_command(app, options);
   add_probe_command(app, options);
-  options.program = drivers::program_path(argv[0]);
+  add_tunnel_commands(app, options);
+  options.program = drivers::own_program(argv[0]);
   options.arguments.assign(argv + 1, argv + argc);
   *exit_code = parse_line(app, argc, argv);
   if (*exit_code != kParsed) return std::nullopt;

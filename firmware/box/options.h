@@ -22,6 +22,12 @@ enum class Command {
   shadow,
   rehearse,
   probe,
+  tunnel_status,
+  tunnel_join,
+  tunnel_import,
+  tunnel_rotate,
+  tunnel_leave,
+  tunnel_rehearse,
 };
 
 struct KeyOptions {
@@ -88,6 +94,14 @@ struct ProbeOptions {
   bool all = false;
 };
 
+struct TunnelOptions {
+  std::string url;
+  std::string token_file;
+  std::string ca_file;
+  std::string configuration;  // file; "-" = standard input
+  bool chinese = false;
+};
+
 struct Options {
   Command command = Command::serve;
   std::string config = "/etc/sluice/sluice.yaml";
@@ -100,6 +114,7 @@ struct Options {
   CalibrateOptions calibrate;
   RehearseOptions rehearse;
   ProbeOptions probe;
+  TunnelOptions tunnel;
   std::vector<std::string> journals;  // replay
   bool quiet = false;                 // replay: only the last line
 };

@@ -51,6 +51,8 @@ const ports::LinkState* link_named(const ports::NetworkState& network, std::stri
 void SiteTunnels::look() {
   soon_->stop();
   if (!running_) return;
+  const bool idle = membership() == nullptr && lines_.empty();
+  if (idle && clean_) return;  // a box without a network looks at nothing
   const std::vector<UplinkSeen> before = uplinks_;
   if (!read_network()) return;
   follow_uplinks(before);
@@ -63,7 +65,9 @@ void SiteTunnels::look() {
   if (!overlaps_.empty()) member = nullptr;
   make_lines(member);
   const Wanted wanted = wanted_state(wanted_input(member));
-  keep_rules(member);
+  const bool ours = !network_.rules.empty() || !network_.nexthops.empty();
+  if (member != nullptr || ours || !lines_.empty()) keep_rules(member);
+  clean_ = idle && !ours;
   apply(wanted);
   bring_up(wanted, member);
   choose();

@@ -42,7 +42,9 @@ void SiteTunnels::start() {
   }
   switch_.open();
   // A drill of an earlier run that did not come to its end.
-  rules_.want("drill", "nft", {"--file", "-"}, drill_removal(), true);
+  if (membership() != nullptr) {
+    rules_.want("drill", "nft", {"--file", "-"}, drill_removal(), true);
+  }
   ports_.links.watch(this);
   judge_date();
   soon();

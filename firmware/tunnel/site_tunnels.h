@@ -149,6 +149,7 @@ class SiteTunnels : public TunnelSight,
   // Changes.
   SiteSettings settings_;
   bool running_ = false;
+  bool clean_ = false;  // not joined, and nothing of ours is in the kernel
   MembershipDesk desk_;
   EndpointBook book_;
   ClockFloor floor_;

@@ -7,6 +7,7 @@
 #include "firmware/base/check.h"
 #include "firmware/base/text.h"
 #include "firmware/web/answers.h"
+#include "firmware/web/tunnel_json.h"
 
 namespace sluice::web {
 
@@ -107,6 +108,9 @@ void CommandCall::run(const JsonValue& body) {
       return show_calibration();
     case Action::stop_calibration:
       return finish(world_.calibration.stop_calibration(author_in(body)));
+    case Action::command_tunnel:
+      return command_tunnel(body);
+    case Action::show_tunnel:
     case Action::show_status:
     case Action::show_decisions:
     case Action::follow_events:
@@ -205,6 +209,43 @@ void CommandCall::calibrate(const JsonValue& body) {
 void CommandCall::show_calibration() {
   move_to(State::done);
   send_text(answer_, 200, kJsonType, world_.calibration.calibration());
+}
+
+void CommandCall::command_tunnel(const JsonValue& body) {
+  const std::string author = author_in(body);
+  const std::string& command = route_.name;
+  move_to(State::running);
+  waiting_ = std::make_shared<Waiting>(Waiting{this});
+  const auto done = [waiting = waiting_](const Result<void>& result) {
+    if (waiting->call != nullptr) waiting->call->on_tunnel(result);
+  };
+  tunnel::TunnelCommands& tunnels = world_.tunnel_commands;
+  if (command == "join") {
+    return tunnels.join({std::string(body.text("url")), std::string(body.text("token")),
+                         std::string(body.text("ca_file"))},
+                        author, done);
+  }
+  if (command == "import") return tunnels.import(body.text("configuration"), author, done);
+  if (command == "rotate") return tunnels.rotate(author, done);
+  if (command == "leave") return tunnels.leave(author, done);
+  if (command == "rehearse") {
+    return tunnels.drill(author, [waiting = waiting_](const Result<tunnel::DrillReport>& report) {
+      if (waiting->call != nullptr) waiting->call->on_drill(report);
+    });
+  }
+  finish_error({ErrorKind::refused, kWhere,
+                "there is no such command; write join, import, rotate, leave or rehearse"});
+}
+
+void CommandCall::on_tunnel(const Result<void>& result) {
+  if (state_ != State::running) return;
+  finish(result);
+}
+
+void CommandCall::on_drill(const Result<tunnel::DrillReport>& report) {
+  if (state_ != State::running) return;
+  if (!report) return finish_error(report.error());
+  finish_json(200, drill_value(*report));
 }
 
 void CommandCall::finish(const Result<void>& result) {

@@ -50,6 +50,9 @@ class CommandCall : public ports::HttpActivity {
   void upgrade(const ports::JsonValue& body);
   void calibrate(const ports::JsonValue& body);
   void show_calibration();
+  void command_tunnel(const ports::JsonValue& body);
+  void on_tunnel(const Result<void>& result);
+  void on_drill(const Result<tunnel::DrillReport>& report);
   void on_upgrade(const Result<int>& process);
   void finish(const Result<void>& result);
   void finish_json(int status, const ports::JsonValue& value);

@@ -74,7 +74,7 @@ std::string status_now(const WebWorld& world) {
   const Instant now = world.clock.now();
   return status_json({world.box.status(), world.calendar.now(), world.senses.reports(now),
                       world.meter.share(now), world.queue.queue(), world.shadow.shadow(),
-                      world.accelerators.accelerators(now), now});
+                      world.accelerators.accelerators(now), now, world.tunnels.tunnels()});
 }
 
 }  // namespace sluice::web

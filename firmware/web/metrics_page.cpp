@@ -3,6 +3,7 @@
 #include "firmware/web/accelerator_metrics.h"
 #include "firmware/web/answers.h"
 #include "firmware/web/metrics_text.h"
+#include "firmware/web/tunnel_metrics.h"
 
 namespace sluice::web {
 
@@ -226,6 +227,7 @@ std::string metrics_text(const MetricsParts& parts, const Totals& totals) {
   write_box(page, parts);
   write_extras(page, parts.extras);
   write_accelerators(page, parts.accelerators, parts.now);
+  write_tunnels(page, parts.tunnels, parts.now);
   return page.take();
 }
 
@@ -244,7 +246,8 @@ std::unique_ptr<ports::HttpActivity> MetricsPage::open(const ports::HttpRequestH
                            world_.meter.spent_in_all(),
                            world_.extras.extras(),
                            world_.accelerators.accelerators(world_.clock.now()),
-                           world_.clock.now()};
+                           world_.clock.now(),
+                           world_.tunnels.tunnels()};
   send_text(answer, 200, kMetricsType, metrics_text(parts, world_.meter.totals()));
   return std::make_unique<Answered>();
 }

@@ -26,6 +26,7 @@ struct MetricsParts {
   proxy::ExtraReport extras;
   std::vector<sense::AcceleratorSourceReport> accelerators = {};
   Instant now = {};  // what their ages are counted to
+  tunnel::TunnelReport tunnels = {};
 };
 
 // Pure.

@@ -17,11 +17,12 @@ struct Row {
   Action action;
 };
 
-constexpr std::array<Row, 16> kRows = {{
+constexpr std::array<Row, 18> kRows = {{
     {"/api/v1/status", "GET", Action::show_status},
     {"/api/v1/decisions", "GET", Action::show_decisions},
     {"/api/v1/events", "GET", Action::follow_events},
     {"/api/v1/shadow", "GET", Action::show_shadow},
+    {"/api/v1/tunnel", "GET", Action::show_tunnel},
     {"/api/v1/keys", "GET", Action::list_keys},
     {"/api/v1/keys", "POST", Action::add_key},
     {"/api/v1/keys/", "DELETE", Action::revoke_key},
@@ -34,6 +35,7 @@ constexpr std::array<Row, 16> kRows = {{
     {"/api/v1/calibration", "POST", Action::calibrate},
     {"/api/v1/calibration", "GET", Action::show_calibration},
     {"/api/v1/calibration", "DELETE", Action::stop_calibration},
+    {"/api/v1/tunnel/", "POST", Action::command_tunnel},
 }};
 
 // The name behind the row's path, still encoded; empty if the row has none. Nothing: another path.
@@ -68,7 +70,7 @@ std::variant<Route, Refusal> route_of(const ports::HttpRequestHead& head) {
   return Refusal{
       404,
       "there is no such path here; under /api/v1 there are status, decisions, events, shadow, "
-      "keys, settings, reload, upgrade, usage and calibration",
+      "keys, settings, reload, upgrade, usage, calibration and tunnel",
       ""};
 }
 

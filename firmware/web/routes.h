@@ -15,6 +15,7 @@ enum class Action {
   show_decisions,
   follow_events,
   show_shadow,
+  show_tunnel,
   // Commands: they change the box, or show who uses it and how it is set.
   list_keys,
   add_key,
@@ -28,6 +29,7 @@ enum class Action {
   calibrate,
   show_calibration,
   stop_calibration,
+  command_tunnel,
 };
 
 inline bool is_command(Action action) { return action >= Action::list_keys; }

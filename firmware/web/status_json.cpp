@@ -6,6 +6,7 @@
 #include "firmware/ports/json.h"
 #include "firmware/web/accelerators_json.h"
 #include "firmware/web/load_json.h"
+#include "firmware/web/tunnel_json.h"
 
 namespace sluice::web {
 
@@ -204,6 +205,7 @@ std::string status_json(const StatusParts& parts) {
                                     {"length_max", count(parts.queue.length_max)}})},
        {"nodes", std::move(nodes)},
        {"accelerators", accelerators_value(parts.accelerators, parts.now)}});
+  if (parts.tunnels.joined) status.add("tunnel", tunnels_value(parts.tunnels, parts.now));
   if (parts.shadow) status.add("shadow", shadow_value(parts.shadow, parts.box.currency));
   if (!parts.box.health.empty()) status.add("health", parts.box.health);
   return ports::to_json(status);

@@ -11,6 +11,7 @@
 #include "firmware/proxy/shadow_view.h"
 #include "firmware/sense/accelerator_view.h"
 #include "firmware/sense/sense_view.h"
+#include "firmware/tunnel/tunnel_view.h"
 #include "firmware/web/box_commands.h"
 
 namespace sluice::web {
@@ -24,6 +25,7 @@ struct StatusParts {
   std::optional<proxy::ShadowReport> shadow = {};
   std::vector<sense::AcceleratorSourceReport> accelerators = {};
   Instant now = {};  // what their ages are counted to
+  tunnel::TunnelReport tunnels = {};
 };
 
 // How full the local engines are. A node counts while it is enabled and not down.

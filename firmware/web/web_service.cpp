@@ -6,6 +6,7 @@
 #include "firmware/web/command_call.h"
 #include "firmware/web/query.h"
 #include "firmware/web/status_json.h"
+#include "firmware/web/tunnel_json.h"
 
 namespace sluice::web {
 
@@ -78,6 +79,10 @@ std::unique_ptr<HttpActivity> WebService::open_route(const HttpRequestHead& head
   if (route.action == Action::follow_events) return open_events(answer);
   if (route.action == Action::show_shadow) {
     return send_view(answer, shadow_json(world_.shadow.shadow(), world_.box.status().currency));
+  }
+  if (route.action == Action::show_tunnel) {
+    return send_view(answer,
+                     ports::to_json(tunnels_value(world_.tunnels.tunnels(), world_.clock.now())));
   }
   if (route.action == Action::show_decisions) {
     const Result<int64_t> count = query->integer("n", kDecisionsUsual, 1, kDecisionsMax);

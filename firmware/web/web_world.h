@@ -10,6 +10,8 @@
 #include "firmware/proxy/shadow_view.h"
 #include "firmware/sense/accelerator_view.h"
 #include "firmware/sense/sense_view.h"
+#include "firmware/tunnel/tunnel_commands.h"
+#include "firmware/tunnel/tunnel_view.h"
 #include "firmware/web/box_commands.h"
 #include "firmware/web/calibration_commands.h"
 
@@ -29,6 +31,8 @@ struct WebWorld {
   CalibrationCommands& calibration;
   const proxy::ShadowView& shadow;
   const sense::AcceleratorView& accelerators;
+  const tunnel::TunnelSight& tunnels;
+  tunnel::TunnelCommands& tunnel_commands;
 };
 
 }  // namespace sluice::web

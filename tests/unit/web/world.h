@@ -239,6 +239,36 @@ inline sense::NodeReport node_report(std::string name, valve::Place place, int i
   return node;
 }
 
+// Remembers what it was asked for, and answers at once.
+struct SetTunnels : tunnel::TunnelSight, tunnel::TunnelCommands {
+  tunnel::TunnelReport report;
+  Result<void> answer;
+  tunnel::DrillReport drilled;
+  std::vector<std::string> asked;
+
+  tunnel::TunnelReport tunnels() const override { return report; }
+  void join(const tunnel::JoinWish& wish, std::string_view author, Done done) override {
+    asked.push_back("join " + wish.url + " by " + std::string(author));
+    done(answer);
+  }
+  void import(std::string_view text, std::string_view, Done done) override {
+    asked.push_back("import " + std::string(text));
+    done(answer);
+  }
+  void rotate(std::string_view, Done done) override {
+    asked.emplace_back("rotate");
+    done(answer);
+  }
+  void leave(std::string_view, Done done) override {
+    asked.emplace_back("leave");
+    done(answer);
+  }
+  void drill(std::string_view, OnDrill done) override {
+    asked.emplace_back("rehearse");
+    done(drilled);
+  }
+};
+
 struct Box {
   SteppedTime time;
   SetDate date;
@@ -252,8 +282,9 @@ struct Box {
   SetCalibration calibration;
   SetShadow shadow;
   SetAccelerators accelerators;
-  WebWorld world{time,  date, time, nodes,       decisions, queue,       extras,
-                 meter, keys, box,  calibration, shadow,    accelerators};
+  SetTunnels tunnels;
+  WebWorld world{time, date, time,        nodes,  decisions,    queue,   extras, meter,
+                 keys, box,  calibration, shadow, accelerators, tunnels, tunnels};
 };
 
 inline constexpr const char* kToken = "the-right-token";

@@ -4,7 +4,7 @@ import { area, past } from './history';
 import { h, type ComponentChild as Child } from 'preact';
 import {
   age_of, cloud_in_flight, is_down, is_over, is_stale, story,
-  type Accelerator, type AcceleratorSource, type Decision, type Figure, type Node, type Place, type Status,
+  type Accelerator, type AcceleratorSource, type Decision, type Figure, type Node, type Path, type Place, type Status,
 } from './status';
 import { fill, type Language, type Words } from './words';
 
@@ -186,6 +186,25 @@ function accelerators({ s, w }: Part) {
   ], rows, more > 0 && <p>{fill(w.more, { n: more })}</p>);
 }
 
+const dots = { good: 'up', degraded: 'slow_start', suspect: 'probing', starting: 'unknown', dead: 'down', down: 'down' };
+
+function tunnels({ s: { tunnel }, w, language }: Part) {
+  if (!tunnel) return null;
+  const percent = (n: number) => (n * 100).toFixed(1);
+  const last = tunnel.switches.slice(-1)[0];
+  return cards<Path>('tunnels', w.tunnels, [
+    [w.path, (p) => <b>{p.name}</b>],
+    [w.state, (p) => [<span class={'dot ' + dots[p.state]}>{w[p.state]}</span>, small(p.trouble ?? '')]],
+    [w.rtt, (p) => duration(p.quality ? p.quality.rtt_ms : null, w)],
+    [w.loss, (p) => p.quality ? percent(p.quality.loss_out) + ' / ' + percent(p.quality.loss_back) + ' %' : dash],
+    ['MTU', (p) => p.mtu || dash],
+    [w.carries, (p) => tunnel.classes.filter((c) => c.path == p.name).map((c) => w[c.traffic]).join(', ') || dash],
+  ], tunnel.paths, [
+    tunnel.findings.map((finding) => <p class="advice">{finding[language]}</p>),
+    last && <p>{fill(w.moved, { time: clock(last.time_ms, language), words: last.why[language] })}</p>,
+  ]);
+}
+
 function decisions(list: Decision[], { w, language }: Part) {
   const chip = (kind: Place | 'hold' | 'refuse') => <b class={kind}>{w[kind]}</b>;
   return section('decisions', w.decisions,
@@ -243,7 +262,7 @@ export function page(w: Words, language: Language, switch_language: () => void) 
       <h1>{text}</h1>
       <p class="note">{note}</p>
       <p class="told" role="status">{telling}</p>
-      {s && [level(part), share(part), valve(part), nodes(part), accelerators(part), decisions(feed.decisions, part)]}
+      {s && [level(part), share(part), valve(part), nodes(part), tunnels(part), accelerators(part), decisions(feed.decisions, part)]}
     </main>,
   ];
 }

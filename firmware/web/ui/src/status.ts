@@ -63,6 +63,35 @@ export const age_of = (a: Accelerator) => Math.min(...kFigures.map((name) => a[n
 export const is_stale = (a: Accelerator) =>
   kFigures.every((name) => a[name].value == null || a[name].confidence == 'stale');
 
+type Words = { en: string; zh: string };
+
+export interface Path {
+  name: string;
+  state: 'down' | 'starting' | 'good' | 'degraded' | 'suspect' | 'dead';
+  mtu: number;
+  metered: boolean;
+  trouble?: string;
+  quality?: { rtt_ms: number; jitter_ms: number; loss_out: number; loss_back: number };
+}
+
+export interface Switch {
+  time_ms: number;
+  traffic: 'interactive' | 'bulk';
+  from: string;
+  to: string;
+  gap_ms: number;
+  why: Words;
+}
+
+export interface Tunnel {
+  on: boolean;
+  network: string;
+  paths: Path[];
+  classes: { traffic: 'interactive' | 'bulk'; path: string; carries: boolean }[];
+  switches: Switch[]; // newest last
+  findings: Words[]; // what is wrong, and what to do
+}
+
 export interface Status {
   version: string;
   time_ms: number;
@@ -80,6 +109,7 @@ export interface Status {
   };
   queue: { length: number; length_max: number };
   nodes: Node[];
+  tunnel?: Tunnel; // once the box has joined a compute network
   accelerators?: AcceleratorSource[]; // what the box's own page tells; an older box none
 }
 

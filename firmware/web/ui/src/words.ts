@@ -70,6 +70,19 @@ not_supported|Not supported|不支持
 not_allowed|No permission|没有权限
 broken|Makes no sense|数据无效
 more|and $n more|另有 $n 个
+tunnels|Tunnels|隧道
+path|Path|路径
+rtt|Round trip|往返时延
+loss|Loss out / back|丢包 去 / 回
+carries|Carries|承载
+interactive|interactive|交互
+bulk|bulk|批量
+good|Good|良好
+degraded|Degraded|下降
+suspect|Suspect|可疑
+dead|Dead|中断
+starting|Starting|启动中
+moved|$time: $words|$time：$words
 decisions|Last decisions|最近决策
 none|None yet.|暂无。
 hold|Held|等待
