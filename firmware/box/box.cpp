@@ -40,6 +40,8 @@ Box::Box(Launch launch, LoadedSettings loaded)
       tls_(timers_, clock_, secrets_, log_),
       successors_(loop_),
       plain_http_(dialer_, timers_, clock_, parsers_),
+      bulk_dialer_(loop_, clock_, timers_, bulk_way()),
+      bulk_http_(bulk_dialer_, timers_, clock_, parsers_),
       proxy_random_(randoms_.stream("proxy")),
       probe_random_(randoms_.stream("probes")),
       room_(clock_, timers_, static_cast<size_t>(settings().live.queue.length_max)),
@@ -65,9 +67,10 @@ Result<void> Box::start() {
     log_.error("settings", "{}; until then it is found by its names", ok.error().text);
   }
   const auto known = std::make_shared<const sense::DriverCatalog>(std::move(drivers->catalog));
-  nodes_ = std::make_unique<NodeBook>(NodeBookPorts{loop_, plain_http_, files_, timers_, clock_,
-                                                    *probe_random_, senses_, room_, log_},
-                                      known);
+  nodes_ =
+      std::make_unique<NodeBook>(NodeBookPorts{loop_, plain_http_, files_, timers_, clock_,
+                                               *probe_random_, senses_, room_, log_, &bulk_http_},
+                                 known);
   accelerators_ = std::make_unique<AcceleratorBook>(AcceleratorBookPorts{
       loop_, nvml_work_, sysfs_work_, plain_http_, timers_, clock_, *probe_random_, log_});
   tunnel_random_ = randoms_.stream("tunnels");

@@ -138,6 +138,8 @@ class Box : public web::BoxCommands, private NodeLender {
   drivers::UvSuccessors successors_;
   drivers::Http1Parsers parsers_;
   drivers::Http1Client plain_http_;
+  drivers::UvDialer bulk_dialer_;
+  drivers::Http1Client bulk_http_;
   std::unique_ptr<ports::Random> proxy_random_;
   std::unique_ptr<ports::Random> probe_random_;
   std::unique_ptr<ports::FileLock> folder_lock_;

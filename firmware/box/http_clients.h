@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "drivers/curl/curl_client.h"
 #include "drivers/uv/loop.h"
@@ -14,7 +15,9 @@ namespace sluice::box {
 
 class HttpClients {
  public:
-  HttpClients(drivers::UvLoop& loop, ports::HttpClient& plain) : loop_(loop), plain_(plain) {}
+  // `way`: that those over TLS leave by; `plain` leaves by the same.
+  HttpClients(drivers::UvLoop& loop, ports::HttpClient& plain, ports::OutboundWay way = {})
+      : loop_(loop), plain_(plain), way_(std::move(way)) {}
 
   // `ca_file`: of further authorities; may be empty. Lifetime: all calls end before this.
   ports::HttpClient& of(const ports::HttpOrigin& origin, const std::string& ca_file);
@@ -22,6 +25,7 @@ class HttpClients {
  private:
   drivers::UvLoop& loop_;
   ports::HttpClient& plain_;
+  const ports::OutboundWay way_;
   std::map<std::string, std::unique_ptr<drivers::CurlClient>> tls_;  // by CA file
 };
 

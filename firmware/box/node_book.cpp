@@ -4,13 +4,29 @@
 
 #include "firmware/box/configure.h"
 #include "firmware/box/credentials.h"
+#include "firmware/tunnel/names.h"
 
 namespace sluice::box {
 
 NodeBook::NodeBook(NodeBookPorts ports, std::shared_ptr<const sense::DriverCatalog> drivers)
-    : ports_(ports), drivers_(std::move(drivers)), clients_(ports.loop, ports.plain_http) {}
+    : ports_(ports),
+      drivers_(std::move(drivers)),
+      clients_(ports.loop, ports.plain_http),
+      bulk_clients_(ports.loop, ports.bulk_http == nullptr ? ports.plain_http : *ports.bulk_http,
+                    bulk_way()) {}
 
 NodeBook::~NodeBook() = default;
+
+ports::OutboundWay bulk_way() {
+  ports::OutboundWay way;
+  way.mark = tunnel::mark_of(tunnel::TrafficClass::bulk);
+  way.dscp = tunnel::kDscpBulk;
+  return way;
+}
+
+HttpClients& NodeBook::clients_of(const settings::NodeSettings& node) {
+  return node.traffic == settings::Traffic::bulk ? bulk_clients_ : clients_;
+}
 
 // Where the node's metrics are: where the settings say; else on the port that its engine has for
 // them; else where it answers.
@@ -84,13 +100,13 @@ void NodeBook::observe(const Plan& plan, const settings::Settings& settings, Nod
   const bool local = plan.node->place == settings::Place::local;
   const auto place = local ? valve::Place::local : valve::Place::cloud;
   const std::string& ca_file = plan.node->ca_file;
-  sense::ProbePlace at{clients_.of(plan.target.origin, ca_file),
+  sense::ProbePlace at{clients_of(*plan.node).of(plan.target.origin, ca_file),
                        plan.target.origin,
                        std::move(credentials),
                        nullptr,
                        {}};
   if (plan.metrics) {
-    at.metrics_http = &clients_.of(*plan.metrics, ca_file);
+    at.metrics_http = &clients_of(*plan.node).of(*plan.metrics, ca_file);
     at.metrics_origin = *plan.metrics;
   }
   watch.watch({ports_.timers, ports_.clock, ports_.random}, std::move(at), plan.facts,
@@ -140,7 +156,7 @@ Result<void> NodeBook::configure(const settings::Settings& settings,
     access.target = plan.target;
     access.speaks = plan.speaks;
     access.data = node_policy(*plan.node);
-    access.client = &clients_.of(plan.target.origin, plan.node->ca_file);
+    access.client = &clients_of(*plan.node).of(plan.target.origin, plan.node->ca_file);
     access.on_use = [in_use] { in_use->note_use(); };
     nodes[ports_.senses.find(plan.node->name)->id()] = std::move(access);
   }

@@ -31,7 +31,11 @@ struct NodeBookPorts {
   sense::Senses& senses;
   proxy::WaitingRoom& room;
   Log& log;
+  ports::HttpClient* bulk_http = nullptr;  // leaves by bulk_way(); null: as plain_http
 };
+
+// Of what is sent to nodes of the bulk class: told apart in the tunnels, by rules and by queues.
+ports::OutboundWay bulk_way();
 
 class NodeBook {
  public:
@@ -68,7 +72,10 @@ class NodeBook {
 
   NodeBookPorts ports_;
   std::shared_ptr<const sense::DriverCatalog> drivers_;
+  HttpClients& clients_of(const settings::NodeSettings& node);
+
   HttpClients clients_;
+  HttpClients bulk_clients_;
   std::map<std::string, std::unique_ptr<NodeWatch>> watches_;  // by node
   std::map<std::string, capacity::LeasedNode> leased_;         // by node
 };
