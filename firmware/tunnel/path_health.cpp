@@ -11,6 +11,7 @@ namespace sluice::tunnel {
 namespace {
 
 constexpr double kSureness = 1.645;  // standard deviations, one-sided 95 %
+constexpr Duration kLeastInterval = Duration::ms(1);
 
 }  // namespace
 
@@ -94,16 +95,18 @@ void PathHealth::move_endpoint(Instant now) {
   if (state_ == PathState::suspect) burst_left_ = settings_.burst;
 }
 
-void PathHealth::set_carrying(Instant now, bool carrying) {
+bool PathHealth::set_carrying(Instant now, bool carrying) {
+  if (carrying == carrying_) return false;
   carrying_ = carrying;
   next_ask_ = std::min(next_ask_, now + interval(now));
+  return true;
 }
 
 Duration PathHealth::interval(Instant now) const {
   const bool never_mind = metered_ && !carrying_;
   const Duration usual = never_mind ? settings_.metered_interval : settings_.interval;
   const bool settled = !alive() && answers_ == 0 && now - asked_since_ > settings_.dead_settles;
-  return settled ? std::max(usual, settings_.dead_interval) : usual;
+  return std::max(settled ? std::max(usual, settings_.dead_interval) : usual, kLeastInterval);
 }
 
 Duration PathHealth::size_wait(Instant now) const {

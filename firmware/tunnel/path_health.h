@@ -48,7 +48,7 @@ class PathHealth {
   void regain(Instant now);                          // asked at once, alive when it answers
   void move_endpoint(Instant now);                   // the same path by another way: asked at once
   void set_metered(bool metered) { metered_ = metered; }
-  void set_carrying(Instant now, bool carrying);  // it is chosen for some class
+  bool set_carrying(Instant now, bool carrying);  // it is chosen for some class; true: a change
 
   // What to do now. Gives up what is overdue and moves the state.
   struct Next {

@@ -107,8 +107,7 @@ void PathProber::move_endpoint() {
 }
 
 void PathProber::set_carrying(bool carries) {
-  health_.set_carrying(clock_.now(), carries);
-  if (state_ == State::asking) act();
+  if (health_.set_carrying(clock_.now(), carries) && state_ == State::asking) act();
 }
 
 void PathProber::set_mtu(int mtu) {
