@@ -8,7 +8,6 @@
 // Lifetime: ends before the loop, `clock`, `timers` and the events' sink.
 #pragma once
 
-#include <list>
 #include <map>
 #include <memory>
 #include <string>
@@ -22,13 +21,16 @@
 namespace sluice::drivers {
 
 class DataPlane;
+class PlaneWorld;
 
 struct UserspaceSpec {
   std::string program = "wireguard-go";  // a name, or a path
-  // Where control sockets and pid files are. wg(8) looks into this one. Namespaces of one machine
-  // share it unless each has its own mount of it.
+  // Where control sockets and pid files are. wg(8) and wireguard-go itself look into this one only.
+  // Network namespaces of one machine share it, unless each has a mount of its own there.
   std::string folder = "/var/run/wireguard";
   std::string tun_device = "/dev/net/tun";
+  // Of the program to a request, and after its start; then it is started anew.
+  Duration answer_time_max = Duration::seconds(5);
 };
 
 // Whether this machine can do it; changes nothing. Errors: unsupported (what is missing, and what
@@ -43,7 +45,7 @@ class UserspaceWireGuard final : public ports::WireGuard {
   UserspaceWireGuard(const UserspaceWireGuard&) = delete;
   UserspaceWireGuard& operator=(const UserspaceWireGuard&) = delete;
 
-  // One at most; null = none. Never called inside a call to this.
+  // One at most; null = none. It must outlive this or be taken away.
   void watch(ports::WgEvents* events);
 
   std::string_view backend() const override { return "userspace"; }
@@ -54,8 +56,10 @@ class UserspaceWireGuard final : public ports::WireGuard {
   void remove(const std::string& interface, Done done) override;
 
  private:
-  struct World;
-  std::unique_ptr<World> world_;  // what every data plane needs
+  DataPlane* find(const std::string& interface);
+  DataPlane& plane(const std::string& interface);
+
+  std::unique_ptr<PlaneWorld> world_;  // what every data plane needs
   std::map<std::string, std::unique_ptr<DataPlane>> planes_;
 };
 
