@@ -65,6 +65,7 @@ class ClockFloor {
 
  private:
   ports::Files& files_;
+  const std::string folder_;
   const std::string path_;
   std::optional<Date> floor_;
   std::optional<Date> written_;

@@ -1,7 +1,8 @@
 // Addresses of the PoPs, per family, kept fresh: names are resolved every 30 s while a path to the
 // PoP is not good and every 5 min else. An address that works is never given up for an answer of
 // the resolver; one that does not work is replaced by the next that is known.
-// Thread: loop. The sink is called in a later turn than the call that caused it.
+// Thread: loop. The sink is called in a later turn than the call that caused it; it may not destroy
+// the book.
 #pragma once
 
 #include <array>
@@ -23,6 +24,7 @@ namespace sluice::tunnel {
 
 inline constexpr Duration kResolveEvery = Duration::seconds(30);
 inline constexpr Duration kResolveEveryGood = Duration::seconds(300);
+inline constexpr Duration kResolveGap = Duration::seconds(5);  // between two questions at least
 // An address is given this long before the next is tried: two handshakes of WireGuard.
 inline constexpr Duration kAddressTrial = Duration::seconds(11);
 inline constexpr size_t kAddressesMax = 16;  // of one PoP and family
