@@ -14,11 +14,11 @@ def make_authority(folder, name):
             f"{name}.key", "-out", f"{name}.crt")
 
 
-def make_certificate(folder, name, authority, new=CURVE, days=2):
+def make_certificate(folder, name, authority, new=CURVE, days=2, address="127.0.0.1"):
     """name.crt and name.key, signed by the authority."""
     openssl(folder, "req", *new, "-subj", f"/CN={name}", "-keyout", f"{name}.key", "-out",
             f"{name}.csr")
-    (folder / "names").write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\n")
+    (folder / "names").write_text(f"subjectAltName=IP:{address},DNS:localhost\n")
     openssl(folder, "x509", "-req", "-in", f"{name}.csr", "-CA", f"{authority}.crt", "-CAkey",
             f"{authority}.key", "-CAcreateserial", "-days", days, "-extfile", "names", "-out",
             f"{name}.crt")
