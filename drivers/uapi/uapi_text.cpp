@@ -213,7 +213,7 @@ Result<ports::WgState> parse_uapi_state(std::string_view interface, std::string_
   }
   if (answer.empty() || !reader.code()) return broken("the answer has no end");
   if (*reader.code() == kAddressTaken) {
-    return Error{ErrorKind::busy, "uapi", "the UDP port is taken by another program"};
+    return refuse("the UDP port is taken by another program");
   }
   if (*reader.code() != 0) {
     return refuse("a value was not accepted (errno " + std::to_string(*reader.code()) +

@@ -24,8 +24,7 @@ inline constexpr std::string_view kUapiGetText = "get=1\n\n";
 // Whether `text` ends an answer: after its empty line.
 bool is_whole_uapi_answer(std::string_view text);
 
-// Of a set: its errno. Errors: refused (the value was not accepted), busy (its port is taken),
-// broken (not an answer).
+// Of a set: its errno. Errors: refused (a value was not accepted), broken (not an answer).
 Result<void> parse_uapi_set_answer(std::string_view answer);
 // Of a get. Lines of unknown keys are left out: a later version may have more.
 // Errors: broken (not an answer, or beyond a bound), refused (its errno).

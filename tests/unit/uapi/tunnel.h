@@ -75,10 +75,14 @@ struct Tunnel {
   OwnSpaces& spaces;
   LoopWorld world;
   Told told{world.clock};
-  std::unique_ptr<UserspaceWireGuard> pop = make();
-  std::unique_ptr<UserspaceWireGuard> box = make();
+  UserspaceSpec spec;
+  std::unique_ptr<UserspaceWireGuard> pop;
+  std::unique_ptr<UserspaceWireGuard> box;
 
-  explicit Tunnel(OwnSpaces& in) : spaces(in) {
+  explicit Tunnel(OwnSpaces& in, Duration answer_time_max = Duration::seconds(5)) : spaces(in) {
+    spec.answer_time_max = answer_time_max;
+    pop = make();
+    box = make();
     box->watch(&told);
     // Made and started inside the call, and so in the pop.
     REQUIRE(world.wait([&](auto done) { spaces.in_pop([&] { pop->open("slwt1", done); }); }));
@@ -100,7 +104,21 @@ struct Tunnel {
   Tunnel& operator=(const Tunnel&) = delete;
 
   std::unique_ptr<UserspaceWireGuard> make() {
-    return std::make_unique<UserspaceWireGuard>(world.loop, world.clock, world.timers, world.log);
+    return std::make_unique<UserspaceWireGuard>(world.loop, world.clock, world.timers, world.log,
+                                                spec);
+  }
+  // The daemon is started anew: what it ran goes on without it, and is taken over.
+  void restart_daemon() {
+    box.reset();
+    box = make();
+    box->watch(&told);
+    CHECK(world.open(*box, "slwt0"));
+  }
+  // As the owner does after on_data_plane_back().
+  void apply_when_back() {
+    told.on_back = [this] {
+      box->change(box_change(), [](const Result<void>& done) { CHECK(done); });
+    };
   }
   static bool pings() { return std::system("ping -c1 -W2 -q 10.88.9.1 >/dev/null") == 0; }
   static pid_t program_of(const std::string& interface) {
