@@ -120,7 +120,7 @@ TEST_CASE("userspace: what died while no daemon was there is carried again by th
   Tunnel tunnel(spaces);
   const pid_t program = Tunnel::program_of("slwt0");
   tunnel.box.reset();
-  REQUIRE(::kill(program, SIGKILL) == 0);
+  tunnel.world.end(program);
   CHECK(shell("ip -4 -br addr show slwt0").find("10.88.9.2/32") != std::string::npos);
   tunnel.restart_daemon();
   CHECK(Tunnel::program_of("slwt0") != program);

@@ -7,6 +7,7 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/mount.h>
 #include <unistd.h>
 
@@ -24,6 +25,7 @@
 #include "drivers/uv/clock.h"
 #include "drivers/uv/held_descriptor.h"
 #include "drivers/uv/loop.h"
+#include "drivers/uv/process.h"
 #include "drivers/uv/timers.h"
 #include "firmware/base/log.h"
 
@@ -123,6 +125,15 @@ struct LoopWorld {
     tick->start(Duration());
     loop.run();
     CHECK(so);
+  }
+
+  // Kills, and waits until it has ended.
+  void end(pid_t pid) {
+    bool ended = false;
+    auto process = UvProcess::watch(loop, pid, [&](int) { ended = true; });
+    REQUIRE(process);
+    (*process)->send(SIGKILL);
+    run_until([&] { return ended; });
   }
 
   Result<void> wait(const std::function<void(ports::WireGuard::Done)>& begin) {
