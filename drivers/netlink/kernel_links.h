@@ -2,8 +2,8 @@
 // in which this was made. TUN devices cannot be made by rtnetlink; drivers/uapi makes them.
 //
 // What the kernel does by itself, and read() therefore tells: a link that goes down or loses its
-// carrier takes its nexthop objects along, and every route by them; removing a link takes its
-// addresses, routes and nexthops. An IPv6 route without a metric reads back with 1024.
+// carrier takes its nexthop objects along a moment later, and every route by them; removing a link
+// takes its addresses, routes and nexthops. An IPv6 route without a metric reads back with 1024.
 // Only what carries kOurProtocol is put or removed: a route, rule or nexthop value with protocol 0
 // is taken as ours, one with another number is refused.
 // Thread: loop. Lifetime: destroyed before the loop.

@@ -17,7 +17,7 @@ TEST_CASE("kernel WireGuard: asking whether it is there makes nothing") {
   if (!enter_own_net()) return;
   const std::string before = run("ip -o link");
   const bool there = kernel_has_wireguard();
-  MESSAGE("this kernel ", there ? "has" : "has no", " WireGuard");
+  MESSAGE("this kernel ", std::string(there ? "has" : "has no"), " WireGuard");
   CHECK(run("ip -o link") == before);
   CHECK((std::system("ip link add dev slw0 type wireguard 2> /dev/null") == 0) == there);
 }

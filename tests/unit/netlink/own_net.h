@@ -42,6 +42,10 @@ inline void make_two_wires() {
     run("ip link set dev " + wire + " up; ip link set dev " + wire + "2 up");
   }
   run("ip link set lo up");
+  // The kernel announces a link twice: when it is set up, and a moment later when it can be used.
+  run("for wire in a b; do until ip -o link show dev $wire | grep -q 'state UP'; do sleep 0.02; "
+      "done; "
+      "done");
 }
 
 }  // namespace sluice::drivers
