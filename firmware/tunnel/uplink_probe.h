@@ -86,8 +86,8 @@ Nat nat_of(const UplinkFinding& finding, const std::vector<IpPrefix>& own);
 bool is_double_nat(const UplinkFinding& finding, const std::vector<IpPrefix>& own);
 
 struct UplinkProbePorts {
-  ports::Clock& clock;
-  ports::Calendar& calendar;
+  const ports::Clock& clock;
+  const ports::Calendar& calendar;
   ports::Timers& timers;
   ports::Random& random;
   ports::Datagrams& datagrams;

@@ -183,6 +183,26 @@ class FakeDialer : public ports::Dialer {
   };
 };
 
+// One FakeDialer for each interface.
+class FakeDialers : public ports::Dialers {
+ public:
+  std::map<std::string, FakeDialer> by_interface;
+
+  std::unique_ptr<ports::Dialer> by(const ports::OutboundWay& way) override {
+    return std::make_unique<Forward>(by_interface[way.interface]);
+  }
+
+ private:
+  struct Forward : ports::Dialer {
+    explicit Forward(FakeDialer& of) : to(of) {}
+    std::unique_ptr<ports::Dial> dial(const ports::Address& address, Duration timeout,
+                                      ports::DialSink& sink) override {
+      return to.dial(address, timeout, sink);
+    }
+    FakeDialer& to;
+  };
+};
+
 // Names that the test knows; others are gone. Answers `after` a time.
 class FakeNames : public ports::Names {
  public:
@@ -259,6 +279,7 @@ struct NetWorld {
   script::SimRandom random{1};
   FakeDatagrams datagrams{clock, timers};
   FakeDialer dialer;
+  FakeDialers dialers;
   FakeNames names{timers};
   FakeLinks links;
   Later later{timers};
