@@ -10,6 +10,7 @@ namespace sluice::tunnel {
 
 namespace {
 
+constexpr Duration kStaleAfter = Duration::seconds(3);  // a path is dead
 constexpr Duration kStepSeen = Duration::seconds(2);
 // Without probes a path is believed as long as WireGuard itself would keep the session.
 constexpr Duration kUnprobedFresh = kHandshakeFresh;
@@ -151,7 +152,10 @@ void SiteTunnels::care_for(Line& line, const Membership& membership) {
   // An address translation that has forgotten us, or remembers us wrongly: UDP gets through from a
   // fresh port and not from this one.
   const Instant now = ports_.clock.now();
-  const bool stale = state == PathState::dead && evidence.where_answered > 0 &&
+  PathView view;
+  line.line.prober().fill(view);
+  const bool stale = state == PathState::dead && now >= view.since + kStaleAfter &&
+                     !line.line.is_data_plane_down() && evidence.where_answered > 0 &&
                      path->name.transport != Transport::tcp443 &&
                      now >= line.new_port_at + kNewPortEvery;
   const bool due = !settings_.port_life.is_zero() && is_well(state) &&

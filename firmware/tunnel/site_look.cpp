@@ -64,6 +64,7 @@ void SiteTunnels::look() {
   // Part of the site or of the network would vanish: rather no tunnel.
   if (!overlaps_.empty()) member = nullptr;
   make_lines(member);
+  switch_.adopt(network_, views());
   const Wanted wanted = wanted_state(wanted_input(member));
   const bool ours = !network_.rules.empty() || !network_.nexthops.empty();
   if (member != nullptr || ours || !lines_.empty()) keep_rules(member);

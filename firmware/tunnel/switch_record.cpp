@@ -138,14 +138,17 @@ Result<SwitchRecord> parse_switch(std::string_view line) {
 Words explain(const SwitchRecord& record) {
   const Words why = record.cause ? death_words(*record.cause) : explain(record.reason);
   const bool bulk = record.traffic == TrafficClass::bulk;
-  const std::string from_en = record.from.empty() ? "no path" : record.from;
-  const std::string from_zh = record.from.empty() ? "无路径" : record.from;
+  if (record.from.empty()) {
+    return {fmt::format("{} traffic uses {}: {}", bulk ? "Bulk" : "Interactive", record.to, why.en),
+            fmt::format("{}流量使用 {}：{}", bulk ? "批量" : "交互", record.to, why.zh)};
+  }
   Words words{
       fmt::format("{} traffic moved from {} to {}: {}; the last answer by the old path was "
                   "{} ms before",
-                  bulk ? "Bulk" : "Interactive", from_en, record.to, why.en, record.gap.as_ms()),
+                  bulk ? "Bulk" : "Interactive", record.from, record.to, why.en,
+                  record.gap.as_ms()),
       fmt::format("{}流量从 {} 切换到 {}：{}；切换前 {} 毫秒收到旧路径的最后一次应答",
-                  bulk ? "批量" : "交互", from_zh, record.to, why.zh, record.gap.as_ms())};
+                  bulk ? "批量" : "交互", record.from, record.to, why.zh, record.gap.as_ms())};
   if (record.packets_lost >= 0) {
     words.en += fmt::format("; about {} packets were lost", record.packets_lost);
     words.zh += fmt::format("；估计丢失 {} 个数据包", record.packets_lost);

@@ -24,10 +24,39 @@ bool carries(const PathView* path) {
 TrafficSwitch::TrafficSwitch(const SwitchPorts& ports, const std::string& state_folder)
     : ports_(ports), log_(ports.files, state_folder + "/tunnel", ports.log) {}
 
+void TrafficSwitch::adopt(const ports::NetworkState& network, const std::vector<PathView>& paths) {
+  if (adopted_ || paths.empty()) return;
+  adopted_ = true;
+  for (const TrafficClass traffic : {TrafficClass::interactive, TrafficClass::bulk}) {
+    for (const ports::NexthopState& group : network.nexthops) {
+      if (group.id != group_of(traffic) || group.group.size() != 1) continue;
+      for (const PathView& path : paths) {
+        if (nexthop_of(path.number) != group.group.front()) continue;
+        standing_[index(traffic)].path = path.number;
+        standing_[index(traffic)].since = ports_.clock.now();
+      }
+    }
+  }
+}
+
+// While some have not answered yet, right after the start, no choice is better than a hasty one:
+// what stands goes on, and without anything standing nothing waits for it that long.
+bool TrafficSwitch::is_settling(const std::vector<PathView>& paths, Instant now) {
+  if (paths.empty()) return false;
+  if (!first_paths_) first_paths_ = now;
+  if (now >= *first_paths_ + kSettle) return false;
+  return std::any_of(paths.begin(), paths.end(), [](const PathView& path) {
+    return path.state == PathState::starting ||
+           (path.state == PathState::down && path.trouble.empty());
+  });
+}
+
 bool TrafficSwitch::choose(const std::vector<PathView>& paths, const std::vector<PathLoss>& losses,
                            const ports::NetworkState& network, const PathSettings& settings) {
   bool moved = false;
   const Instant now = ports_.clock.now();
+  settling_ = is_settling(paths, now);
+  if (settling_) return false;
   for (const TrafficClass traffic : {TrafficClass::interactive, TrafficClass::bulk}) {
     const size_t at = index(traffic);
     if (still_ && find(paths, standing_[at].path) != nullptr) continue;
@@ -71,6 +100,8 @@ void TrafficSwitch::forget() {
   standing_ = {};
   last_ = {};
   wishes_ = {};
+  first_paths_.reset();
+  settling_ = false;
 }
 
 std::optional<int> TrafficSwitch::chosen(TrafficClass traffic) const {
@@ -92,6 +123,7 @@ bool TrafficSwitch::is_chosen(int path) const {
 }
 
 std::optional<Instant> TrafficSwitch::again() const {
+  if (settling_) return *first_paths_ + kSettle;
   std::optional<Instant> first;
   for (const Choice& choice : last_) {
     if (choice.again && (!first || *choice.again < *first)) first = choice.again;

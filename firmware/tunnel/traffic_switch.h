@@ -35,6 +35,9 @@ struct PathLoss {
 
 class TrafficSwitch {
  public:
+  // So long all paths have time to answer before the first choice is made among those that did.
+  static constexpr Duration kSettle = Duration::ms(800);
+
   TrafficSwitch(const SwitchPorts& ports, const std::string& state_folder);
 
   void open() { log_.open(); }
@@ -42,6 +45,9 @@ class TrafficSwitch {
   // True: something moved.
   bool choose(const std::vector<PathView>& paths, const std::vector<PathLoss>& losses,
               const ports::NetworkState& network, const PathSettings& settings);
+  // What an earlier run of the program has left in the kernel goes on carrying, until it is known
+  // to be worse than another. Order: once, before the first choose().
+  void adopt(const ports::NetworkState& network, const std::vector<PathView>& paths);
   void hold_still(bool still) { still_ = still; }  // no failover
   void forget();                                   // the paths are gone
   void want(TrafficClass traffic, const ChoiceWish& wish) { wishes_[index(traffic)] = wish; }
@@ -57,6 +63,7 @@ class TrafficSwitch {
 
  private:
   static size_t index(TrafficClass traffic) { return static_cast<size_t>(traffic); }
+  bool is_settling(const std::vector<PathView>& paths, Instant now);
   void move(const Choice& choice, TrafficClass traffic, const std::vector<PathView>& paths,
             const std::vector<PathLoss>& losses, const ports::NetworkState& network);
 
@@ -67,6 +74,9 @@ class TrafficSwitch {
   std::array<ChoiceWish, kClasses> wishes_;
   bool still_ = false;
   bool drill_ = false;
+  bool adopted_ = false;
+  bool settling_ = false;
+  std::optional<Instant> first_paths_;  // when there were any for the first time
 };
 
 }  // namespace sluice::tunnel
