@@ -128,6 +128,9 @@ std::optional<RouteState> read_route(Octets body) {
   route.source = address_in(row, RTA_PREFSRC, *family);
   route.metric = number_of<uint32_t>(row, RTA_PRIORITY);
   route.protocol = fixed->rtm_protocol;
+  if (const auto metrics = attribute(row, RTA_METRICS)) {
+    route.mtu = number_of<int>(*metrics, RTAX_MTU);
+  }
   // IPv6 names the loopback link with every unreachable route: it says nothing.
   if (route.kind != RouteKind::unreachable && route.kind != RouteKind::blackhole) {
     read_way(route, row);

@@ -140,6 +140,12 @@ Result<NetlinkMessage> route_request(const RouteState& route, bool remove) {
     if (route.link != 0) must(message.put_u32(RTA_OIF, static_cast<uint32_t>(route.link)));
   }
   if (route.source) must(message.put(RTA_PREFSRC, octets_of(*route.source)));
+  if (route.mtu != 0) {
+    nlattr* metrics = message.begin(RTA_METRICS);
+    must(metrics != nullptr);
+    must(message.put_u32(RTAX_MTU, static_cast<uint32_t>(route.mtu)));
+    message.end(metrics);
+  }
   return message;
 }
 

@@ -24,6 +24,7 @@ std::string route_text(const RouteState& route) {
   out += fmt::format(" table {}", route.table);
   if (route.source) out += " src " + route.source->text();
   if (route.metric != 0) out += fmt::format(" metric {}", route.metric);
+  if (route.mtu != 0) out += fmt::format(" mtu {}", route.mtu);
   return out;
 }
 
