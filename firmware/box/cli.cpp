@@ -136,6 +136,7 @@ int run_command(const Options& options) {
   if (options.command == Command::replay) return replay(options);
   if (options.command == Command::rehearse) return rehearse(options);
   if (options.command == Command::probe) return probe(options);
+  if (options.command == Command::netcheck) return netcheck(options);
   if (options.command == Command::serve) return serve(options);
   drivers::OsFiles files;
   Result<LoadedSettings> loaded = load_settings(options.config, files);
@@ -171,6 +172,7 @@ int run_command(const Options& options) {
     case Command::replay:
     case Command::rehearse:
     case Command::probe:
+    case Command::netcheck:
       break;
   }
   return replay(options);

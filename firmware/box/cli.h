@@ -21,6 +21,7 @@ int calibrate(const Options& options, const LoadedSettings& loaded);
 int replay(const Options& options);
 int rehearse(const Options& options);
 int probe(const Options& options);
+int netcheck(const Options& options);
 int tunnel_command(const Options& options, const LoadedSettings& loaded);
 
 // "sluiced: ..." on standard error; 1.

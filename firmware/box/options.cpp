@@ -182,6 +182,20 @@ void add_tunnel_commands(CLI::App& app, Options& options) {
   rehearse->add_flag("--zh", o.chinese, "in Chinese");
 }
 
+void add_netcheck_command(CLI::App& app, Options& options) {
+  CLI::App* netcheck = add_command(
+      app, options, "netcheck",
+      "what each uplink gives: families, UDP, TCP, packet sizes, address translation, captive "
+      "portal, the PoPs, the clock. Changes nothing; 1 if something fails",
+      Command::netcheck);
+  netcheck->add_flag("--json", options.json, "as JSON");
+  netcheck
+      ->add_option_function<std::string>(
+          "--lang", [&options](const std::string& lang) { options.tunnel.chinese = lang == "zh"; },
+          "of the text: en, zh (default: en)")
+      ->check(CLI::IsMember({"en", "zh"}));
+}
+
 // CLI11 reports by exceptions; its macro turns them into the code to exit with.
 constexpr int kParsed = -1;
 int parse_line(CLI::App& app, int argc, char** argv) {
@@ -223,6 +237,7 @@ std::optional<Options> read_options(int argc, char** argv, int* exit_code) {
   add_rehearse_command(app, options);
   add_probe_command(app, options);
   add_tunnel_commands(app, options);
+  add_netcheck_command(app, options);
   options.program = drivers::own_program(argv[0]);
   options.arguments.assign(argv + 1, argv + argc);
   *exit_code = parse_line(app, argc, argv);

@@ -28,6 +28,7 @@ enum class Command {
   tunnel_rotate,
   tunnel_leave,
   tunnel_rehearse,
+  netcheck,
 };
 
 struct KeyOptions {
@@ -108,7 +109,8 @@ struct Options {
   std::string program;                 // path of this program, as it was started
   std::vector<std::string> arguments;  // behind the program's name
   bool origin = false;                 // print-settings
-  bool json = false;                   // status, shadow, key list, calibrate, rehearse, probe
+  bool json = false;                   // status, shadow, key list, calibrate, rehearse, probe,
+                                       // tunnel, netcheck
   KeyOptions key;
   UsageOptions usage;
   CalibrateOptions calibrate;
