@@ -283,7 +283,7 @@ void SiteTunnels::keep_rules(const Membership* membership) {
     rules_.want("belt", "nft", {"--file", "-"}, belt_removal(), true);
     return;
   }
-  belt.prefixes = membership->prefixes;
+  belt.prefixes = inner_destinations(*membership);
   belt.address = membership->address;
   for (const UplinkSeen& uplink : uplinks_) {
     if (settings_.outer_dscp != 0) {

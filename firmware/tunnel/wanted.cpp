@@ -117,13 +117,6 @@ void add_class(const Membership& membership, TrafficClass traffic, std::optional
   }
 }
 
-int mtu_of(const std::vector<PathWish>& wishes, std::optional<int> chosen) {
-  for (const PathWish& wish : wishes) {
-    if (chosen == wish.number && wish.proven_mtu != 0) return wish.proven_mtu;
-  }
-  return kInnerMtuFirst;
-}
-
 bool is_copied(const RouteState& route, Family family, int link) {
   return route.family == family && route.table == ports::kMainTable && route.link == link &&
          route.kind == RouteKind::unicast && route.nexthop == 0 &&
@@ -194,7 +187,7 @@ Wanted wanted_state(const WantedInput& input) {
   }
   for (const TrafficClass traffic : kAllClasses) {
     const auto chosen = input.chosen[static_cast<size_t>(traffic)];
-    add_class(membership, traffic, chosen, mtu_of(input.paths, chosen), out);
+    add_class(membership, traffic, chosen, input.routes_mtu, out);
   }
   for (const UplinkSeen& uplink : *input.uplinks) add_uplink(uplink, *input.network, out);
   return out;

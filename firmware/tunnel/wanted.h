@@ -34,12 +34,10 @@ inline constexpr size_t kUplinkRoutesMax = 64;  // copied of one uplink and fami
 
 // What the owner has decided of a path.
 struct PathWish {
-  int number = 0;  // of the membership's path
-  std::optional<IpEndpoint>
-      endpoint;        // where the PoP is, or the shim here; nothing: none known yet
-  int mtu = 0;         // of its interface; 0: kInnerMtuFirst
-  int proven_mtu = 0;  // traffic is held to it by its routes; 0: kInnerMtuFirst
-  bool shim = false;   // its outer packets go to this machine: no uplink's mark
+  int number = 0;                       // of the membership's path
+  std::optional<IpEndpoint> endpoint;   // the PoP's, or the shim's here; nothing: not known yet
+  int mtu = 0;                          // of its interface; 0: kInnerMtuFirst
+  bool shim = false;                    // its outer packets go to this machine: no uplink's mark
   std::optional<uint16_t> listen_port;  // a rotated one; nothing: as it is
 };
 

@@ -175,14 +175,14 @@ TEST_CASE("difference: a switch is one change, and the same as the fast way's") 
   CHECK_FALSE(switch_change(TrafficClass::interactive, 7, kernel.state()));
 }
 
-TEST_CASE("difference: traffic is held to what the chosen path was proven to carry") {
+TEST_CASE("difference: traffic is held to what was proven to pass") {
   const Membership membership = member();
   ports::NetworkState network = machine();
   open_path(network, 0);
   const auto uplinks = uplinks_seen(network, {});
   WantedInput input{&membership, &uplinks, &network, wishes({0}), {0, 0}};
   input.paths[0].mtu = 1420;
-  input.paths[0].proven_mtu = 1340;
+  input.routes_mtu = 1340;
   const Wanted wanted = wanted_state(input);
   CHECK(wanted.links.at(0).mtu == 1420);
   int held = 0;

@@ -83,11 +83,11 @@ struct Machine {
     const auto uplinks = uplinks_seen(network, {});
     CHECK(uplinks.size() == 2);
     WantedInput input{&membership, &uplinks, &network, {}, chosen};
+    input.routes_mtu = 1380;
     for (const int number : {0, 1}) {
       PathWish wish;
       wish.number = number;
       wish.mtu = 1420;
-      wish.proven_mtu = 1380;
       input.paths.push_back(wish);
     }
     return wanted_state(input);
