@@ -107,7 +107,10 @@ void PathProber::move_endpoint() {
 }
 
 void PathProber::set_carrying(bool carries) {
-  if (health_.set_carrying(clock_.now(), carries) && state_ == State::asking) act();
+  if (!health_.set_carrying(clock_.now(), carries)) return;
+  carries_ = carries;
+  if (carries) health_.ask_soon(clock_.now());
+  if (state_ == State::asking) act();
 }
 
 void PathProber::set_mtu(int mtu) {
@@ -188,6 +191,7 @@ Result<void> PathProber::send(TrafficClass traffic, uint64_t sequence, size_t si
   packet.sequence = sequence;
   packet.start = start_;
   packet.sent = clock_.now();
+  packet.carries = carries_;
   ports::DatagramSocket& socket = traffic == TrafficClass::bulk ? *bulk_ : *interactive_;
   return socket.send(spec_.pop, encode_probe(packet, size, spec_.key));
 }

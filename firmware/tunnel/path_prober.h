@@ -77,9 +77,11 @@ class PathProber final : private ports::DatagramSink {
   void stop(std::string trouble);
   void lose(DeathCause cause);
   void regain();
-  void move_endpoint();             // the peer's endpoint was set anew
-  void set_carrying(bool carries);  // it is chosen for some class
-  void set_mtu(int mtu);            // of the interface; sought anew when it is another one
+  void move_endpoint();  // the peer's endpoint was set anew
+  // It is chosen for some class. The PoP is told at once: a stream on which only its side sends
+  // follows to this path.
+  void set_carrying(bool carries);
+  void set_mtu(int mtu);  // of the interface; sought anew when it is another one
   void set_settings(const PathSettings& settings);
   void ask_now();  // for fresh proof, for example when the chosen path is suspect
 
@@ -120,6 +122,7 @@ class PathProber final : private ports::DatagramSink {
   // Changes.
   State state_ = State::stopped;
   ProberSpec spec_;
+  bool carries_ = false;
   uint64_t start_ = 0;  // of this series of sequences
   PathHealth health_;
   MtuSearch sizes_;

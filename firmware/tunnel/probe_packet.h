@@ -38,6 +38,7 @@ struct ProbePacket {
   uint64_t sequence = 0;
   uint64_t start = 0;
   Instant sent;
+  bool carries = false;  // of questions: traffic takes this lane now
   // Of answers.
   Date date;
   uint32_t seen = 0;

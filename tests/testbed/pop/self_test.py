@@ -24,7 +24,7 @@ import certificates  # noqa: E402
 import packets  # noqa: E402
 import pop_world  # noqa: E402
 from control import ask  # noqa: E402
-from pop_world import PopWorld, wait_until  # noqa: E402
+from pop_world import NODE, PopWorld, wait_until  # noqa: E402
 from pops import PopProgram  # noqa: E402
 from spaces import Space, why_not  # noqa: E402
 
@@ -158,6 +158,45 @@ class PopTest(PopWorld):
         self.assertEqual(came, 0)  # the negative control: a path that is alive carries nothing
         self.assertIsNotNone(self.echoes(("t2", 51822))[0])
         self.assertEqual([wire.watched() for wire in self.wires], [0, 0])
+
+    def test_an_answer_that_streams_follows_to_the_lane_that_says_it_takes_the_traffic(self):
+        tunnels = self.up()
+        self.with_group(tunnels)
+        self.assertIsNotNone(self.echoes(tunnels["wan1"], flags=packets.FLAG_CARRIES)[0])
+        self.assertIsNotNone(self.echoes(tunnels["wan2"])[0])
+        with self.box.socket() as sock, self.node.socket() as source:
+            source.bind((NODE, 7000))
+            source.settimeout(2)
+            sock.bind(("10.88.0.2", 0))
+            sock.sendto(b"once, and never again", (NODE, 7000))
+            _, box = source.recvfrom(100)
+
+            def came(seconds, every=lambda: None):
+                """How many of the node's packets reach the box, the last quarter of the time."""
+                begin, count = time.monotonic(), 0
+                sock.setblocking(False)
+                while (past := time.monotonic() - begin) < seconds:
+                    source.sendto(b"x", box)
+                    time.sleep(0.01)
+                    every()
+                    try:
+                        while sock.recv(100):
+                            count += past > seconds * 3 / 4
+                    except BlockingIOError:
+                        pass
+                return count
+            self.assertGreater(came(1), 5)
+            self.wires[0].tell("both cut=1")
+            self.use(2)
+            self.echoes(tunnels["wan2"])
+            self.assertEqual(came(1), 0)  # the control: nothing tells the PoP
+            self.assertIsNotNone(self.echoes(tunnels["wan2"], flags=packets.FLAG_CARRIES)[0])
+            self.assertGreater(came(1), 5)
+            self.wires[0].tell("both cut=0")
+            wait_until(lambda: self.echoes(tunnels["wan1"], 0.2, flags=packets.FLAG_CARRIES)[0],
+                       "the first path is back")
+            self.assertIsNotNone(self.echoes(tunnels["wan2"])[0])
+            self.assertGreater(came(1), 5)  # and back
 
     def test_what_starts_behind_the_pop_reaches_the_box_by_a_path_that_lives(self):
         tunnels = self.up()

@@ -16,6 +16,7 @@ from control import Control
 from echo import Echo
 from faults import Faults
 from lanes import Failed, Lanes
+from moves import Moves
 from settings import secret_in
 from shim import Shim
 from steering import Steering
@@ -46,7 +47,8 @@ class Pop:
         self.lanes = Lanes(settings, self.book, key_text)
         self.agent_secret = settings.agent_secret_file and secret_in(settings.agent_secret_file)
         self.others = [remote.Other(entry) for entry in settings.others]
-        self.echo = Echo(settings, self.faults, self.witness)
+        self.moves = Moves(self.steering.move)
+        self.echo = Echo(settings, self.faults, self.witness, self.moves)
         self.shim = Shim(settings, self.echo, self.faults,
                          lambda: {lane.port for lane in self.lanes.lanes.values()})
         self.server = Server(settings, self)
@@ -232,6 +234,7 @@ class Pop:
             self.book.save()
             self.learn_keys()
             self.witness.forget(bytes.fromhex(box_id))
+            self.moves.forget(bytes.fromhex(box_id))
         return {}
 
     def known(self, box_id):

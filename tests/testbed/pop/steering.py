@@ -4,6 +4,7 @@ the PoP. What starts here goes by a lane that shows life. Also: forwarding betwe
 compute side only, and the faults that packets can have."""
 
 import os
+import threading
 
 from lanes import run
 
@@ -25,6 +26,8 @@ class Steering:
         self.pinning = settings.reply_pinning
         self.drop_handshakes = self.drop_forward = False
         self.lanes = []
+        self.moved = {}  # lane port -> that of the lane to which its connections went
+        self.changing = threading.RLock()  # probes move connections from a thread of their own
         self.main = {}  # box address -> lane name of its route in the main table
         self.sysctls = {}
         self.own_address = False
@@ -96,8 +99,23 @@ class Steering:
             self.main[address] = lane_name
 
     def apply(self):
-        text = f"table inet {TABLE} {{}}\ndelete table inet {TABLE}\n" + self.rules()
-        run("nft", "-f", "-", given=text)
+        with self.changing:
+            text = f"table inet {TABLE} {{}}\ndelete table inet {TABLE}\n" + self.rules()
+            run("nft", "-f", "-", given=text)
+
+    def moved_elements(self):
+        index = {lane.port: lane.index for lane in self.lanes}
+        pairs = ", ".join(f"{mark_of(index[old])} : {mark_of(index[new])}"
+                          for old, new in sorted(self.moved.items())
+                          if old in index and new in index)
+        return f"elements = {{ {pairs} }}" if pairs else ""
+
+    def move(self, ports, moved):
+        """The lanes of one box (`ports`), and to which others the connections of some went."""
+        with self.changing:
+            self.moved = {**{old: new for old, new in self.moved.items() if old not in ports},
+                          **moved}
+        self.apply()
 
     def rules(self):
         compute = self.settings.compute_interface
@@ -106,6 +124,10 @@ class Steering:
         pin_in = marks + f'\niifname != "{self.settings.lanes["prefix"]}*" ' \
             "ct mark and 0xff000000 != 0 meta mark set ct mark"
         pin_out = "ct mark and 0xff000000 != 0 meta mark set ct mark"
+        # Where a lane's connections went, because it carries nothing any more (moves.py).
+        moved = "ct mark and 0xff000000 map @moved"
+        pin_in += f'\niifname != "{self.settings.lanes["prefix"]}*" meta mark set {moved}'
+        pin_out += f"\nmeta mark set {moved}"
         if not self.pinning:
             pin_in = pin_out = ""
         ports = ", ".join(str(lane.port) for lane in self.lanes)
@@ -117,6 +139,8 @@ class Steering:
         if self.drop_forward:
             between = f"iifname {lanes} drop\n" + between
         return f"""table inet {TABLE} {{
+  map moved {{ type mark : mark; {self.moved_elements()}
+  }}
   chain faults {{ type filter hook prerouting priority raw;
     {faults}
   }}

@@ -387,6 +387,24 @@ TEST_CASE("prober: asked for fresh proof it asks at once, also a metered standby
   CHECK(world.view().metered);
 }
 
+TEST_CASE("prober: the PoP is told at once that traffic takes this path, and that it does not") {
+  World world;
+  world.start();
+  world.timers.pass(Duration::ms(10'050));
+  CHECK_FALSE(world.wire.questions.back().carries);
+  const size_t asked = world.wire.questions.size();
+  world.prober.set_carrying(true);
+  REQUIRE(world.wire.questions.size() == asked + 1);
+  CHECK(world.wire.questions.back().carries);
+  world.prober.set_carrying(true);
+  CHECK(world.wire.questions.size() == asked + 1);
+  world.timers.pass(Duration::seconds(1));
+  CHECK(world.wire.questions.back().carries);
+  world.prober.set_carrying(false);
+  world.timers.pass(Duration::ms(200));
+  CHECK_FALSE(world.wire.questions.back().carries);
+}
+
 TEST_CASE("prober: destroyed in the middle of everything it leaves nothing behind") {
   script::SimClock clock;
   script::SimTimers timers(clock);

@@ -48,6 +48,7 @@ TEST_CASE("probe: what is encoded is decoded, of every kind and size") {
         packet.seen = 0;
         packet.pop_stopping = false;
         packet.seen_source.reset();
+        packet.carries = kind == 1;
       }
       const std::string bytes = encode_probe(packet, size, kKey);
       CHECK(bytes.size() == size);
