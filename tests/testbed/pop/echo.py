@@ -13,6 +13,7 @@ import packets
 
 WHERE_PER_SECOND = 200  # answers outside the tunnel, all boxes together
 LATE_MAX = 10000        # answers that wait when the PoP is told to be slow
+IP_PKTINFO = 8          # ip(7); Python 3.11 has no name for it
 TURN = 64               # datagrams of one socket before the next has its turn
 
 
@@ -38,14 +39,14 @@ class Echo:
         self.thread = threading.Thread(target=self.run, name="echo", daemon=True)
 
     def open_where(self, port):
-        try:
+        if socket.has_dualstack_ipv6():
             sock = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
             sock.bind(("::", port))
-        except OSError:  # no v6 here
+        else:
             sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            sock.setsockopt(socket.IPPROTO_IP, socket.IP_PKTINFO, 1)
+            sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
             sock.bind(("0.0.0.0", port))
         sock.setblocking(False)
         self.selector.register(sock, selectors.EVENT_READ, 0)

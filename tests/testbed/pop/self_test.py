@@ -21,6 +21,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent.parent / "netns"), str(HERE.parent.parent / "loopback")]
 
 import certificates  # noqa: E402
+import initiation  # noqa: E402
 import packets  # noqa: E402
 import pop_world  # noqa: E402
 from control import ask  # noqa: E402
@@ -260,6 +261,29 @@ class PopTest(PopWorld):
         status, _ = self.client.ask("POST", f"/v1/boxes/{self.client.box}/readd",
                                     {"pop": "pop1", "public_key": "A" * 43 + "="})
         self.assertEqual(status, 404)
+
+    def initiated(self, tunnel, date):
+        """Whether the PoP answers a handshake of this date."""
+        lane = next(x for x in self.pop.status()["lanes"] if x["port"] == tunnel[1])
+        with self.box.socket() as sock:
+            sock.settimeout(0.5)
+            sock.sendto(initiation.initiation(self.client.keys["wan1"], lane["public_key"], date),
+                        ("192.0.2.11", tunnel[1]))
+            try:
+                return len(sock.recv(2000)) == 92
+            except TimeoutError:
+                return False
+
+    def test_a_handshake_from_the_future_locks_a_box_out_until_it_is_added_again(self):
+        tunnel = self.up((("wan1", 1),))["wan1"]
+        self.first_echo(tunnel)
+        self.box.ip("link", "set", "t1", "down")  # or it would shake hands in between
+        self.assertTrue(self.initiated(tunnel, time.time() + 1e7))
+        self.assertFalse(self.initiated(tunnel, time.time()))
+        public = self.path_of("wan1")["public_key"]
+        self.assertEqual(self.client.ask("POST", f"/v1/boxes/{self.client.box}/readd",
+                                         {"pop": "pop1", "public_key": public}), (200, {}))
+        self.assertTrue(self.initiated(tunnel, time.time()))
 
     # The PoP itself.
 

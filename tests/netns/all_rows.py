@@ -1,0 +1,9 @@
+"""Every row of the table, in its order, and those that CI runs."""
+
+import load_rows
+import rows
+import trouble_rows
+
+ROWS = [*rows.ROWS, *load_rows.ROWS, *trouble_rows.ROWS]
+CI_ROWS = ["black-hole", "no-failover", "not-pinned", "carrier", "renumbered", "udp-blocked-opened",
+           "data-plane", "daemon-killed", "random-loss-short", "bulk", "overlap"]
