@@ -1,6 +1,8 @@
 #include "firmware/tunnel/wanted.h"
 
 #include <algorithm>
+#include <set>
+#include <utility>
 
 #include "firmware/base/check.h"
 
@@ -126,10 +128,12 @@ bool is_copied(const RouteState& route, Family family, int link) {
 void add_uplink(const UplinkSeen& uplink, const ports::NetworkState& network, Wanted& out) {
   for (const Family family : {Family::v4, Family::v6}) {
     out.routes.push_back(unreachable(family, uplink_table(uplink.number)));
-    size_t copied = 0;
+    // Several ways to one place (two IPv6 routers on one link): a table of ours has the first.
+    std::set<std::pair<IpPrefix, uint32_t>> copied;
     for (const RouteState& route : network.routes) {
       if (uplink.link == 0 || !is_copied(route, family, uplink.link)) continue;
-      if (copied++ == kUplinkRoutesMax) break;
+      if (copied.size() == kUplinkRoutesMax) break;
+      if (!copied.emplace(route.to.network(), route.metric).second) continue;
       RouteState own = route;
       own.table = uplink_table(uplink.number);
       own.protocol = ports::kOurProtocol;

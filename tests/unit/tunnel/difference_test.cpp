@@ -194,6 +194,15 @@ TEST_CASE("difference: traffic is held to what was proven to pass") {
   CHECK(held == 4);
 }
 
+TEST_CASE("difference: two routers on one uplink do not keep it busy") {
+  const Membership membership = member();
+  ports::NetworkState network = machine();
+  network.routes.push_back(route("::/0", 2, "fe80::1", 1024));
+  network.routes.push_back(route("::/0", 2, "fe80::2", 1024));
+  KernelModel kernel(network);
+  converge_to(kernel, want(membership, network, {}, {}), membership);
+}
+
 TEST_CASE("difference: without a chosen path the network is unreachable, not elsewhere") {
   const Membership membership = member();
   ports::NetworkState network = machine();
