@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 
+import clear
 from book import Refused
 
 BODY_MAX = 64 * 1024
@@ -61,6 +62,9 @@ class Exchange(http.server.BaseHTTPRequestHandler):
 
     def serve(self):
         pop = self.server.pop
+        if (self.command, self.path) == clear.ASKED:
+            clear.answer(self)
+            return
         time.sleep(pop.faults.values["slow_ms"] / 1000)
         try:
             body = self.body()

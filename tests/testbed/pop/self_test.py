@@ -46,6 +46,15 @@ class PopTest(PopWorld):
                                              {"token": token, "box": {"name": "b"}})
             self.assertEqual((status, answer["error"]["code"]), (403, code))
 
+    def test_only_the_portal_check_is_answered_in_plain_http(self):
+        for path, line in (("/v1/clear", b"HTTP/1.1 204 "), ("/v1/join", b"HTTP/1.1 404 ")):
+            with self.client.connect(("192.0.2.11", 80)) as tcp:
+                tcp.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+                with tcp.makefile("rb") as file:
+                    answer = file.read()
+            self.assertTrue(answer.startswith(line), answer)
+            self.assertEqual(answer.endswith(b"\r\n\r\n"), path == "/v1/clear", "204 has no body")
+
     def test_a_box_has_only_its_own(self):
         self.joined()
         path = f"/v1/boxes/{self.client.box}"
@@ -241,6 +250,11 @@ class PopTest(PopWorld):
                 carrier.join()
         print(f"\necho through the shim: median {statistics.median(times):.2f} ms", file=sys.stderr)
         wait_until(lambda: self.pop.status()["shim"]["connections"] == 0, "the connection ended")
+        with self.client.connect(("192.0.2.11", 443)) as tcp:  # only asks
+            tcp.sendall(packets.frame(self.client.probe(packets.HELLO, 0)))
+            answer = packets.read(read_frame(tcp), self.client.key)
+            self.assertEqual((answer.kind, answer.lane), (packets.HELLO_ANSWER, 0))
+            self.assertEqual(tcp.recv(1), b"")
         with self.client.connect(("192.0.2.11", 443)) as tcp:  # a stranger
             tcp.sendall(packets.frame(bytes(108)))
             self.assertEqual(tcp.recv(1), b"")

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 
+import clear
 import remote
 from api import Server
 from book import Book, Refused, key_text
@@ -52,6 +53,7 @@ class Pop:
         self.shim = Shim(settings, self.echo, self.faults,
                          lambda: {lane.port for lane in self.lanes.lanes.values()})
         self.server = Server(settings, self)
+        self.clear = None
         self.control = Control(settings.control, self)
         self.keeper = threading.Thread(target=self.keep, name="keeper", daemon=True)
 
@@ -64,11 +66,14 @@ class Pop:
             self.learn_keys()
         for part in (self.echo, self.shim, self.server, self.control):
             part.thread.start()
+        self.clear = clear.start(self.settings)
         self.keeper.start()
 
     def stop(self):
         self.ended.set()
         self.keeper.join()
+        if self.clear:
+            self.clear.stop()
         for part in (self.control, self.server, self.shim, self.echo, self.lanes, self.steering):
             part.stop()
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 DEFAULTS = {
     "region": "", "where_port": 51819, "tcp_port": 443, "reply_pinning": True, "backend": "auto",
-    "proxy_arp": False, "others": [], "agent_secret_file": None, "drain_s": 0,
+    "proxy_arp": False, "others": [], "agent_secret_file": None, "drain_s": 0, "clear_port": 80,
 }
 LANES = {"count": 8, "first_port": 51821, "mtu": 1420, "prefix": "lane"}
 LANES_MAX = 32
@@ -40,6 +40,7 @@ class Settings:
     others: list           # PoPs that this endpoint also speaks for
     agent_secret_file: str  # what another's endpoint must show to command this PoP
     drain_s: float
+    clear_port: int        # 0: no plain HTTP
 
     def pop(self):
         """What boxes are told of this PoP."""
@@ -115,7 +116,8 @@ def checked(given):
         where_port=given["where_port"], tcp_port=given["tcp_port"], lanes=lanes,
         compute_interface=given.get("compute_interface"), reply_pinning=given["reply_pinning"],
         backend=given["backend"], proxy_arp=given["proxy_arp"], others=given["others"],
-        agent_secret_file=given["agent_secret_file"], drain_s=given["drain_s"])
+        agent_secret_file=given["agent_secret_file"], drain_s=given["drain_s"],
+        clear_port=given["clear_port"])
     if not settings.box_addresses():
         raise Wrong("network.pool has no address for a box")
     if settings.agent_secret_file and not os.path.exists(settings.agent_secret_file):

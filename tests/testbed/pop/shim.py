@@ -135,7 +135,8 @@ class Shim:
     def greet(self, connection, datagram):
         known = self.echo.keys.get(packets.box_of(datagram))
         probe = known and packets.read(datagram, known[0])
-        if probe is None or probe.kind != packets.HELLO or probe.lane not in self.lane_ports():
+        lanes = {0, *self.lane_ports()}  # 0 only asks whether the way is open
+        if probe is None or probe.kind != packets.HELLO or probe.lane not in lanes:
             self.counts["not_authentic"] += 1
             self.end(connection)
             return
@@ -145,6 +146,10 @@ class Shim:
         probe.date = date_us(self.faults)
         probe.flags = packets.FLAG_STOPPING if self.faults.values["stopping"] else 0
         probe.family, probe.port, probe.address = packets.packed_source(connection.source)
+        if probe.lane == 0:
+            self.say(connection, probe.packed(known[0]))
+            self.end(connection)
+            return
         lane = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         lane.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
         lane.setblocking(False)
