@@ -78,9 +78,28 @@ class Demo:
         self.run.mkdir()
         self.processes = Processes(self.run)
 
-    def start_engine(self, name, profile):
-        command = [self.build / "testbed-engine", "--listen", "127.0.0.1:0", "--model", self.model,
-                   "--profile", profile, "--compress", self.scale]
+    # Where programs run, and what else the box is told: here all on this machine.
+
+    def at_box(self, command):
+        return [str(part) for part in command]
+
+    def at_cloud(self, command):
+        return self.at_box(command)
+
+    def cloud_address(self):
+        return "127.0.0.1:0"
+
+    def settings_more(self):
+        return ""
+
+    def before_nodes_are_up(self):
+        pass
+
+    def start_engine(self, name, profile, cloud=False):
+        place, address = ((self.at_cloud, self.cloud_address()) if cloud
+                          else (self.at_box, "127.0.0.1:0"))
+        command = place([self.build / "testbed-engine", "--listen", address, "--model", self.model,
+                         "--profile", profile, "--compress", self.scale])
         found = self.processes.start(name, command, r"listening on (\S+)")
         return "http://" + found[1]
 
@@ -103,25 +122,26 @@ class Demo:
         clouds = "default" if self.chosen.engine else "cloud"
         values = {"state_dir": json.dumps(str(self.run / "state")), "compress": self.scale,
                   "model": json.dumps(self.model), "engine": self.engine, "local_url": local,
-                  "dear_url": self.start_engine("cloud-dear", clouds),
-                  "cheap_url": self.start_engine("cloud-cheap", clouds),
+                  "dear_url": self.start_engine("cloud-dear", clouds, cloud=True),
+                  "cheap_url": self.start_engine("cloud-cheap", clouds, cloud=True),
                   "untried_prefill_tps": UNTRIED_PREFILL_TPS * self.scale}
         for name, (value, least) in (REAL if self.chosen.engine else REPORT_CASE).items():
             values[name] = max(least, value // self.scale)
         template = string.Template((Path(__file__).parent / "demo.yaml.in").read_text())
         config = self.run / "sluice.yaml"
-        config.write_text(template.substitute(values))
-        sluiced = [str(self.build / "sluiced"), "--config", str(config)]
-        key = subprocess.run([*sluiced, "key", "add", "demo"], capture_output=True, text=True)
+        config.write_text(template.substitute(values) + self.settings_more())
+        self.sluiced = self.at_box([self.build / "sluiced", "--config", config])
+        key = subprocess.run([*self.sluiced, "key", "add", "demo"], capture_output=True, text=True)
         if key.returncode != 0:
             raise Failure("no API key: " + key.stderr.strip())
         self.key_file = self.run / "key"
         self.key_file.touch(0o600)
         self.key_file.write_text(key.stdout)
-        ready = self.processes.start("sluiced", [*sluiced, "serve"],
+        ready = self.processes.start("sluiced", [*self.sluiced, "serve"],
                                      r"api=(\S+) tls=off page=(\S+) admin=(\S+)")
         self.api, self.page = "http://" + ready[1], "http://" + ready[2]
         self.box = Box(ready[3])
+        self.before_nodes_are_up()
         self.box.wait_until_up(3)
         print(f"demo: the page is {self.page}")
         print(f"demo: applications ask {self.api}/v1 with the key in {self.key_file}")
@@ -141,7 +161,7 @@ class Demo:
                    "--max-tokens", 50, "--stream", "--json", json_file, "--fail-on", "none"]
         if self.chosen.engine:
             command.append("--any-answer")
-        self.watch([str(part) for part in command], title)
+        self.watch(self.at_box(command), title)
         report = json.loads(json_file.read_text())
         usage = self.usage_since(before, report["requests"])
         row = table.row_of(valve, concurrent, report, usage, self.scale)
@@ -156,6 +176,7 @@ class Demo:
         try:
             while process.poll() is None:
                 elapsed = time.monotonic() - begun
+                self.during_load(elapsed)
                 if elapsed > LOAD_S_MAX:
                     process.terminate()
                 self.say(f"{title}: {elapsed:.0f} s", ends=False)
@@ -167,6 +188,9 @@ class Demo:
             raise Failure(f"testbed-load ended with {process.returncode}")
         if self.processes.dead():
             raise Failure(f"{self.processes.dead()[0].args[0]} ended; its words are in {self.run}")
+
+    def during_load(self, elapsed):
+        pass
 
     def say(self, line, ends=True):
         if self.tty:
