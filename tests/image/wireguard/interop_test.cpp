@@ -47,7 +47,7 @@ TEST_CASE("interop: what was set here is a configuration that wg takes elsewhere
   peer.allowed = {net("10.88.0.0/24"), net("192.0.2.0/28")};
   REQUIRE(lab.change(wanted));
   run("wg showconf slw0 > /tmp/suite.conf");
-  run("ip -n suitepop link add dev copy type wireguard");
+  lab.make_stock("copy", Lab::Stock::kernel);
   lab.in_pop("wg setconf copy /tmp/suite.conf");
   CHECK(lab.in_pop("wg showconf copy") == run("wg showconf slw0"));
   run("rm /tmp/suite.conf");

@@ -1,6 +1,7 @@
 #include "tests/image/wireguard/lab.h"
 
 #include <sched.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 #include <utility>
 
 #include "drivers/netlink/kernel_wireguard.h"
+#include "drivers/uapi/userspace_wireguard.h"
 
 namespace sluice::image {
 
@@ -89,7 +91,9 @@ IpEndpoint endpoint(std::string_view text) {
 }
 
 Lab::Lab() {
-  REQUIRE(unshare(CLONE_NEWNET) == 0);
+  REQUIRE(unshare(CLONE_NEWNET | CLONE_NEWNS) == 0);
+  REQUIRE(mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0);
+  run("mkdir -p /var/run/wireguard && mount -t tmpfs lab /var/run/wireguard");
   try_command("ip netns del suitepop");
   run("ip netns add suitepop");
   run("ip link set dev lo up && ip -n suitepop link set dev lo up");
@@ -99,17 +103,31 @@ Lab::Lab() {
   switch (chosen_backend()) {
     case Backend::kernel:
       wireguard = std::make_unique<drivers::KernelWireGuard>(timers);
+      break;
+    case Backend::userspace:
+      wireguard = std::make_unique<drivers::UserspaceWireGuard>(loop, clock, timers, log);
   }
 }
 
+// A program that carries an interface ends with it.
 Lab::~Lab() {
+  for (const char* interface : {"slw0", "slw1", "slw2"}) {
+    if (chosen_backend() == Backend::userspace) static_cast<void>(remove(interface));
+  }
   wireguard.reset();
+  for (const char* lane : {"la", "lb", "lgo", "copy"}) {
+    try_command("ip -n suitepop link del dev " + std::string(lane));
+  }
   try_command("ip netns del suitepop");
 }
 
-// The loop turns until the answer is there.
+// The loop turns until the answer is there. Once before: commands have been waited for, and the
+// clock still shows the moment before them.
 template <class Value, class Start>
 Result<Value> Lab::wait(Start&& start) {
+  const auto fresh = timers.make([this] { loop.stop(); });
+  fresh->start(Duration());
+  loop.run();
   std::optional<Result<Value>> answer;
   const auto guard = timers.make([this] { loop.stop(); });
   guard->start(Duration::seconds(60));
@@ -140,14 +158,17 @@ Result<void> Lab::remove(const std::string& interface) {
   return wait<void>([&](WireGuard::Done done) { wireguard->remove(interface, std::move(done)); });
 }
 
+void Lab::make_stock(const std::string& name, Stock stock) {
+  const std::string make = "ip -n suitepop link add dev " + name + " type wireguard";
+  if (stock == Stock::userspace || try_command(make).status != 0) {
+    in_pop("env LOG_LEVEL=silent wireguard-go " + name);
+  }
+}
+
 Lane Lab::make_lane(const std::string& name, uint16_t port, const std::string& wire_address,
                     const WgKey& box, Stock stock) {
   const KeyPair keys = new_keys();
-  if (stock == Stock::kernel) {
-    run("ip -n suitepop link add dev " + name + " type wireguard");
-  } else {
-    in_pop("env LOG_LEVEL=silent wireguard-go " + name);
-  }
+  make_stock(name, stock);
   run("echo " + keys.secret_text + " > /tmp/suite.key");
   in_pop("wg set " + name + " private-key /tmp/suite.key listen-port " + std::to_string(port) +
          " peer " + wg_key_text(box) + " allowed-ips 10.88.0.2/32");

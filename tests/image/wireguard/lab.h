@@ -17,11 +17,12 @@
 #include "drivers/uv/clock.h"
 #include "drivers/uv/loop.h"
 #include "drivers/uv/timers.h"
+#include "firmware/base/log.h"
 #include "firmware/ports/wireguard.h"
 
 namespace sluice::image {
 
-enum class Backend { kernel };
+enum class Backend { kernel, userspace };
 Backend chosen_backend();  // --backend of the command line
 
 struct Outcome {
@@ -48,6 +49,12 @@ struct Lane {
   IpEndpoint endpoint;
 };
 
+struct NoLog final : Log {
+  bool enabled(LogLevel) const override { return false; }
+  void write(LogLevel, std::string_view, std::string_view) override {}
+};
+
+// Control sockets of userspace WireGuard are files: the lab has a folder of its own for them.
 class Lab {
  public:
   Lab();
@@ -60,8 +67,9 @@ class Lab {
   Result<ports::WgState> read(const std::string& interface);
   Result<void> remove(const std::string& interface);
 
-  // By stock tools: the kernel's own, or wireguard-go.
+  // By stock tools: the kernel's own where it has one, or wireguard-go.
   enum class Stock { kernel, userspace };
+  void make_stock(const std::string& name, Stock stock);  // in the PoP's namespace, empty
   Lane make_lane(const std::string& name, uint16_t port, const std::string& wire_address,
                  const ports::WgKey& box, Stock stock);
   // The box's end of a lane, up, with the whole inner network behind it.
@@ -81,6 +89,7 @@ class Lab {
   drivers::UvClock clock{loop};
   drivers::UvTimers timers{loop, clock};
   drivers::KernelLinks links{loop};
+  NoLog log;
   std::unique_ptr<ports::WireGuard> wireguard;
 };
 

@@ -32,6 +32,7 @@ void route_by_link(Lab& lab, const std::string& interface) {
 
 WgPeerState only_peer(Lab& lab, const std::string& interface) {
   const auto state = lab.read(interface);
+  INFO((state ? std::string() : state.error().text));
   REQUIRE(state);
   REQUIRE_FALSE(state->peers.empty());
   return state->peers.front();
