@@ -34,9 +34,10 @@ std::string in_namespace(const std::string& script) {
 }
 
 bool can_make_namespaces() {
-  const std::string out = in_namespace("nft list tables && tc -V >/dev/null && echo can");
+  const std::string out =
+      in_namespace("nft list tables && tc -V >/dev/null && ping -V >/dev/null && echo can");
   if (out == "can\n") return true;
-  MESSAGE("skipped: no network namespaces, nft or tc here: ", out);
+  MESSAGE("skipped: no network namespaces, nft, tc or ping here: ", out);
   return false;
 }
 

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdio>
+#include <cstdlib>
 
 #include "drivers/netlink/kernel_links.h"
 #include "drivers/uv/loop.h"
@@ -21,6 +22,9 @@ namespace {
 class OwnNet {
  public:
   OwnNet() : old_(open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC)) {
+    const bool tools = std::system("ip -V >/dev/null 2>&1 && ping -V >/dev/null 2>&1") == 0;
+    if (!tools) MESSAGE("skipped: ip and ping are not installed");
+    if (!tools) return;
     entered_ = old_ >= 0 && unshare(CLONE_NEWNET) == 0;
     if (!entered_) MESSAGE("skipped: a network namespace of its own needs root");
   }
