@@ -128,13 +128,13 @@ Result<void> DataPlane::make(bool is_known) {
   if (!listener) return listener.error();
   // First: an interface without a record would not be known as ours.
   if (auto written = write_plane_record(path(".pid"), {}); !written) return written;
-  auto tun = attach_tun(world_.spec.tun_device, interface_);
-  if (!tun) {
+  const auto program = program_path(world_.spec.program);
+  if (!program) return program.error();
+  if (auto attached = attach(world_.packet_prefix(*program)); !attached) {
     if (!is_known) ::unlink(path(".pid").c_str());
-    return tun.error();
+    return attached;
   }
   listener_ = *std::move(listener);
-  tun_ = *std::move(tun);
   if (!set_persistent(tun_, true)) {
     return Error{ErrorKind::refused, "uapi", "the interface " + interface_ + " cannot be kept"};
   }
@@ -151,15 +151,23 @@ Result<void> DataPlane::listen_again() {
   return {};
 }
 
+Result<void> DataPlane::attach(bool packet_prefix) {
+  auto tun = attach_tun(world_.spec.tun_device, interface_, packet_prefix);
+  if (!tun) return tun.error();
+  tun_ = *std::move(tun);
+  return {};
+}
+
 Result<void> DataPlane::spawn() {
   if (auto listens = listen_again(); !listens) return listens;
-  if (!tun_.is_open()) {
-    auto tun = attach_tun(world_.spec.tun_device, interface_);
-    if (!tun) return tun.error();
-    tun_ = *std::move(tun);
-  }
   auto program = program_path(world_.spec.program);
   if (!program) return program.error();
+  const bool packet_prefix = world_.packet_prefix(*program);
+  // Of a program of another version, that an earlier run had started.
+  if (tun_.is_open() && has_packet_prefix(tun_) != packet_prefix) tun_ = HeldDescriptor();
+  if (!tun_.is_open()) {
+    if (auto attached = attach(packet_prefix); !attached) return attached;
+  }
   const HeldDescriptor nothing(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   SpawnSpec spec;
   spec.program = *std::move(program);
@@ -338,9 +346,7 @@ void DataPlane::remove(Done done) {
 
 Result<void> DataPlane::tear_down() {
   if (!tun_.is_open() && interface_exists(interface_)) {
-    auto tun = attach_tun(world_.spec.tun_device, interface_);
-    if (!tun) return tun.error();
-    tun_ = *std::move(tun);
+    if (auto attached = attach(true); !attached) return attached;  // it carries nothing any more
   }
   if (tun_.is_open()) set_persistent(tun_, false);
   tun_ = HeldDescriptor();

@@ -69,6 +69,7 @@ class DataPlane {
   Result<void> make(bool is_known);
   Result<void> spawn();
   Result<void> listen_again();
+  Result<void> attach(bool packet_prefix);
   void check();
   void checked(const Result<SecretText>& answer);
   void runs();

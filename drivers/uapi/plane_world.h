@@ -3,9 +3,12 @@
 #pragma once
 
 #include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "drivers/uapi/userspace_wireguard.h"
+#include "drivers/uv/process.h"
 
 namespace sluice::drivers {
 
@@ -18,6 +21,8 @@ class PlaneWorld {
   PlaneWorld& operator=(const PlaneWorld&) = delete;
 
   void post(Callback tell);
+  // What the program at this path reads from a TUN; it is asked once.
+  bool packet_prefix(const std::string& program);
 
   UvLoop& loop;
   const ports::Clock& clock;
@@ -32,6 +37,8 @@ class PlaneWorld {
   std::vector<Callback> posted_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   std::unique_ptr<ports::Timer> turn_;
+  std::optional<bool> packet_prefix_;
+  UvProcess::Ending ending_;
 };
 
 }  // namespace sluice::drivers

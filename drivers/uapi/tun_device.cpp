@@ -16,9 +16,6 @@ namespace sluice::drivers {
 
 namespace {
 
-// Each packet behind four bytes of prefix (no IFF_NO_PI): what wireguard-go before 2023 reads.
-constexpr short kFlags = IFF_TUN;
-
 Error error(ErrorKind kind, std::string text) { return {kind, "uapi", std::move(text)}; }
 
 Error no_permission() {
@@ -71,11 +68,12 @@ Result<void> tun_possible(const std::string& device) {
   return {};
 }
 
-Result<HeldDescriptor> attach_tun(const std::string& device, const std::string& interface) {
+Result<HeldDescriptor> attach_tun(const std::string& device, const std::string& interface,
+                                  bool packet_prefix) {
   auto tun = open_device(device);
   if (!tun) return tun;
   ifreq request = request_for(interface);
-  request.ifr_flags = kFlags;
+  request.ifr_flags = static_cast<short>(IFF_TUN | (packet_prefix ? 0 : IFF_NO_PI));
   if (::ioctl(tun->number(), TUNSETIFF, &request) == 0) return tun;
   switch (errno) {
     case EPERM:
@@ -90,6 +88,11 @@ Result<HeldDescriptor> attach_tun(const std::string& device, const std::string& 
       return error(ErrorKind::refused,
                    "the interface " + interface + " cannot be made: " + std::strerror(errno));
   }
+}
+
+bool has_packet_prefix(const HeldDescriptor& tun) {
+  ifreq request = {};
+  return ::ioctl(tun.number(), TUNGETIFF, &request) == 0 && (request.ifr_flags & IFF_NO_PI) == 0;
 }
 
 bool is_tun_of(const HeldDescriptor& tun, const std::string& interface) {

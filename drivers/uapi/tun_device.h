@@ -16,9 +16,12 @@ bool interface_exists(const std::string& name);
 // Errors: unsupported, refused; each says what to do.
 Result<void> tun_possible(const std::string& device);
 
-// Attaches to the interface, and makes it if it is not there.
+// Attaches to the interface, and makes it if it is not there. `packet_prefix`: each packet stands
+// behind four bytes (no IFF_NO_PI).
 // Errors: refused (the name is another thing's, or another program carries it), unsupported.
-Result<HeldDescriptor> attach_tun(const std::string& device, const std::string& interface);
+Result<HeldDescriptor> attach_tun(const std::string& device, const std::string& interface,
+                                  bool packet_prefix);
+bool has_packet_prefix(const HeldDescriptor& tun);
 bool is_tun_of(const HeldDescriptor& tun, const std::string& interface);
 bool set_persistent(const HeldDescriptor& tun, bool persistent);
 

@@ -4,6 +4,7 @@
 
 #include "drivers/uapi/data_plane.h"
 #include "drivers/uapi/plane_world.h"
+#include "drivers/uapi/program_version.h"
 #include "drivers/uapi/tun_device.h"
 #include "drivers/uapi/uapi_text.h"
 #include "drivers/uv/process.h"
@@ -40,6 +41,13 @@ PlaneWorld::~PlaneWorld() { *alive_ = false; }
 void PlaneWorld::post(Callback tell) {
   posted_.push_back(std::move(tell));
   if (!turn_->is_running()) turn_->start(Duration());
+}
+
+bool PlaneWorld::packet_prefix(const std::string& program) {
+  if (!packet_prefix_) {
+    packet_prefix_ = reads_packet_prefix(version_of(loop, program, ending_));
+  }
+  return *packet_prefix_;
 }
 
 // Any of them may destroy this.

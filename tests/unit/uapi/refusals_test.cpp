@@ -6,6 +6,7 @@
 
 #include "drivers/uapi/control_socket.h"
 #include "drivers/uapi/plane_record.h"
+#include "drivers/uapi/program_version.h"
 #include "drivers/uv/process.h"
 #include "tests/unit/uapi/tunnel.h"
 
@@ -308,6 +309,32 @@ TEST_CASE("userspace: a value that is not accepted is refused, and no secret is 
   CHECK(refused.error().kind == ErrorKind::refused);
   CHECK(log.find("errno") == std::string::npos);
   CHECK(world.remove(*wireguard, "slwt0"));
+}
+
+TEST_CASE("userspace: the TUN has what the program's version reads") {
+  CHECK(reads_packet_prefix("wireguard-go v0.0.20220316\n\nUserspace WireGuard daemon"));
+  CHECK_FALSE(reads_packet_prefix("wireguard-go v0.0.20230223"));
+  CHECK_FALSE(reads_packet_prefix("wireguard-go 0.0.20250522"));
+  CHECK_FALSE(reads_packet_prefix("wireguard-go devel 123456789"));
+  CHECK_FALSE(reads_packet_prefix(""));
+  OwnSpaces spaces;
+  if (!spaces.work()) {
+    MESSAGE("skipped: " << spaces.why());
+    return;
+  }
+  LoopWorld world;
+  UserspaceSpec later;
+  later.program = "/run/wireguard-go";
+  shell(
+      "printf '#!/bin/sh\\n[ \"$1\" = --version ] && { echo wireguard-go v0.0.20250522; exit; "
+      "}\\nexec wireguard-go \"$@\"\\n' >/run/wireguard-go; chmod +x /run/wireguard-go");
+  for (const UserspaceSpec& spec : {UserspaceSpec{}, later}) {
+    const auto wireguard = make(world, spec);
+    REQUIRE(world.open(*wireguard, "slwt0"));
+    const bool has_prefix = shell("ip -d link show slwt0").find("pi on") != std::string::npos;
+    CHECK(has_prefix == (spec.program == "wireguard-go"));
+    CHECK(world.remove(*wireguard, "slwt0"));
+  }
 }
 
 TEST_CASE("userspace: two thousand peers are set in one request and read back") {
