@@ -106,11 +106,14 @@ void PathProber::move_endpoint() {
   act();
 }
 
-void PathProber::set_carrying(bool carries) {
-  if (!health_.set_carrying(clock_.now(), carries)) return;
-  carries_ = carries;
-  if (carries) health_.ask_soon(clock_.now());
-  if (state_ == State::asking) act();
+void PathProber::set_carrying(bool interactive, bool bulk) {
+  const bool more = (interactive && !carries_interactive_) || (bulk && !carries_bulk_);
+  carries_interactive_ = interactive;
+  carries_bulk_ = bulk;
+  const bool changed = health_.set_carrying(clock_.now(), interactive || bulk);
+  if (state_ != State::asking) return;
+  if (more) health_.ask_soon(clock_.now());
+  if (more || changed) act();
 }
 
 void PathProber::set_mtu(int mtu) {
@@ -191,7 +194,8 @@ Result<void> PathProber::send(TrafficClass traffic, uint64_t sequence, size_t si
   packet.sequence = sequence;
   packet.start = start_;
   packet.sent = clock_.now();
-  packet.carries = carries_;
+  packet.carries_interactive = carries_interactive_;
+  packet.carries_bulk = carries_bulk_;
   ports::DatagramSocket& socket = traffic == TrafficClass::bulk ? *bulk_ : *interactive_;
   return socket.send(spec_.pop, encode_probe(packet, size, spec_.key));
 }

@@ -78,9 +78,8 @@ class PathProber final : private ports::DatagramSink {
   void lose(DeathCause cause);
   void regain();
   void move_endpoint();  // the peer's endpoint was set anew
-  // It is chosen for some class. The PoP is told at once: a stream on which only its side sends
-  // follows to this path.
-  void set_carrying(bool carries);
+  // Which classes it is chosen for: the PoP is told with every question, of a new one at once.
+  void set_carrying(bool interactive, bool bulk);
   void set_mtu(int mtu);  // of the interface; sought anew when it is another one
   void set_settings(const PathSettings& settings);
   void ask_now();  // for fresh proof, for example when the chosen path is suspect
@@ -122,13 +121,14 @@ class PathProber final : private ports::DatagramSink {
   // Changes.
   State state_ = State::stopped;
   ProberSpec spec_;
-  bool carries_ = false;
   uint64_t start_ = 0;  // of this series of sequences
   PathHealth health_;
   MtuSearch sizes_;
   std::optional<Told> told_;
   std::unique_ptr<ports::DatagramSocket> interactive_;
   std::unique_ptr<ports::DatagramSocket> bulk_;
+  bool carries_interactive_ = false;
+  bool carries_bulk_ = false;
   Instant due_;               // of wake_
   bool gave_a_turn_ = false;  // it woke late, and sockets were read since
   int mtu_told_ = 0;

@@ -28,7 +28,8 @@ constexpr size_t kPortAt = 62;
 constexpr size_t kAddressAt = 64;
 constexpr unsigned kElsewhere = 1;
 constexpr unsigned kStopping = 2;
-constexpr unsigned kCarries = 4;
+constexpr unsigned kCarriesInteractive = 4;
+constexpr unsigned kCarriesBulk = 8;
 constexpr unsigned kVersion4 = 4;
 constexpr unsigned kVersion6 = 6;
 
@@ -89,9 +90,12 @@ std::string encode_probe(const ProbePacket& packet, size_t size, std::string_vie
   put(out, kSequenceAt, 8, packet.sequence);
   put(out, kStartAt, 8, packet.start);
   put(out, kSentAt, 8, static_cast<uint64_t>(packet.sent.as_us()));
-  if (!is_answer(packet.kind)) {
-    put(out, kFlagsAt, 1, packet.carries ? kCarries : 0);
-  } else {
+  if (packet.kind == ProbeKind::echo) {
+    put(out, kFlagsAt, 1,
+        (packet.carries_interactive ? kCarriesInteractive : 0) |
+            (packet.carries_bulk ? kCarriesBulk : 0));
+  }
+  if (is_answer(packet.kind)) {
     put(out, kDateAt, 8, static_cast<uint64_t>(packet.date.as_us()));
     put(out, kSeenAt, 4, packet.seen);
     put(out, kFlagsAt, 1,
@@ -123,10 +127,11 @@ Result<ProbePacket> decode_probe(std::string_view bytes, std::string_view key) {
   packet.start = get(bytes, kStartAt, 8);
   packet.sent = Instant::from_us(static_cast<int64_t>(get(bytes, kSentAt, 8)));
   const uint64_t flags = get(bytes, kFlagsAt, 1);
-  if (!is_answer(packet.kind)) {
-    packet.carries = (flags & kCarries) != 0;
-    return packet;
+  if (packet.kind == ProbeKind::echo) {
+    packet.carries_interactive = (flags & kCarriesInteractive) != 0;
+    packet.carries_bulk = (flags & kCarriesBulk) != 0;
   }
+  if (!is_answer(packet.kind)) return packet;
   packet.date = Date::from_us(static_cast<int64_t>(get(bytes, kDateAt, 8)));
   packet.seen = static_cast<uint32_t>(get(bytes, kSeenAt, 4));
   packet.identity_elsewhere = (flags & kElsewhere) != 0;

@@ -38,7 +38,9 @@ struct ProbePacket {
   uint64_t sequence = 0;
   uint64_t start = 0;
   Instant sent;
-  bool carries = false;  // of questions: traffic takes this lane now
+  // Of echo questions: which classes use the path now, so that the PoP answers by it.
+  bool carries_interactive = false;
+  bool carries_bulk = false;
   // Of answers.
   Date date;
   uint32_t seen = 0;

@@ -97,7 +97,8 @@ void SiteTunnels::choose() {
   const std::vector<PathView> paths = views();
   if (switch_.choose(paths, losses(), network_, settings_.path)) soon();
   for (const auto& [number, line] : lines_) {
-    line->line.prober().set_carrying(switch_.is_chosen(number));
+    line->line.prober().set_carrying(switch_.chosen(TrafficClass::interactive) == number,
+                                     switch_.chosen(TrafficClass::bulk) == number);
   }
   if (const auto again = switch_.again()) {
     again_->start(std::max(Duration(), *again - ports_.clock.now()));
@@ -208,7 +209,9 @@ TunnelReport SiteTunnels::tunnels() const {
   for (const auto& [number, line] : lines_) {
     const Diagnosis& diagnosis = line->diagnosis;
     if (diagnosis.cause == Cause::none || diagnosis.cause == Cause::starting) continue;
-    if (!diagnosis.words.empty()) report.findings.push_back(diagnosis.words);
+    const bool said = std::find(report.findings.begin(), report.findings.end(), diagnosis.words) !=
+                      report.findings.end();
+    if (!diagnosis.words.empty() && !said) report.findings.push_back(diagnosis.words);
   }
   return report;
 }

@@ -117,11 +117,6 @@ ChosenPaths TrafficSwitch::chosen() const {
   return paths;
 }
 
-bool TrafficSwitch::is_chosen(int path) const {
-  return std::any_of(standing_.begin(), standing_.end(),
-                     [path](const Standing& one) { return one.path == path; });
-}
-
 std::optional<Instant> TrafficSwitch::again() const {
   if (settling_) return *first_paths_ + kSettle;
   std::optional<Instant> first;

@@ -55,7 +55,6 @@ class TrafficSwitch {
 
   std::optional<int> chosen(TrafficClass traffic) const;
   ChosenPaths chosen() const;
-  bool is_chosen(int path) const;
   std::optional<Instant> again() const;  // choose() anew then
   std::vector<ClassView> classes(const std::vector<PathView>& paths) const;
   std::vector<SwitchView> switches(size_t most) const;

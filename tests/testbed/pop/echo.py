@@ -20,9 +20,8 @@ TURN = 64               # datagrams of one socket before the next has its turn
 class Echo:
     """A thread. `keys` maps a box id to its (probe key, address) and is replaced whole."""
 
-    def __init__(self, settings, faults, witness, moves):
-        self.settings, self.faults, self.witness = settings, faults, witness
-        self.moves = moves
+    def __init__(self, settings, faults, witness, uses):
+        self.settings, self.faults, self.witness, self.uses = settings, faults, witness, uses
         self.keys = {}
         self.counts = Counter()
         self.stopping = False
@@ -136,12 +135,12 @@ class Echo:
             self.counts["refused"] += 1
             return None
         self.counts["echo" if lane else "where"] += 1
+        if lane:
+            self.uses.heard(known[1], probe)
         return self.answer_of(probe, known[0], source, bool(lane))
 
     def answer_of(self, probe, key, source, inside):
         probe.seen = self.witness.count(probe)
-        if inside:
-            self.moves.hear(probe.box, probe.lane, bool(probe.flags & packets.FLAG_CARRIES))
         probe.flags = packets.FLAG_STOPPING if self.faults.values["stopping"] else 0
         if inside and self.witness.other_uses(probe):
             probe.flags |= packets.FLAG_OTHER_INSTANCE

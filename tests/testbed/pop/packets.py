@@ -14,7 +14,7 @@ MAGIC = b"SLP1"
 ECHO, ECHO_ANSWER, WHERE, WHERE_ANSWER, HELLO, HELLO_ANSWER = 1, 2, 3, 4, 5, 6
 FLAG_OTHER_INSTANCE = 1
 FLAG_STOPPING = 2
-FLAG_CARRIES = 4  # of questions: the box's traffic takes this lane now
+FLAGS_USES = (4, 8)  # by class: traffic of it uses the path now
 
 
 @dataclass

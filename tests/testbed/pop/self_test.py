@@ -172,7 +172,7 @@ class PopTest(PopWorld):
     def test_an_answer_that_streams_follows_to_the_lane_that_says_it_takes_the_traffic(self):
         tunnels = self.up()
         self.with_group(tunnels)
-        self.assertIsNotNone(self.echoes(tunnels["wan1"], flags=packets.FLAG_CARRIES)[0])
+        self.assertIsNotNone(self.echoes(tunnels["wan1"], flags=packets.FLAGS_USES[0])[0])
         self.assertIsNotNone(self.echoes(tunnels["wan2"])[0])
         with self.box.socket() as sock, self.node.socket() as source:
             source.bind((NODE, 7000))
@@ -200,10 +200,10 @@ class PopTest(PopWorld):
             self.use(2)
             self.echoes(tunnels["wan2"])
             self.assertEqual(came(1), 0)  # the control: nothing tells the PoP
-            self.assertIsNotNone(self.echoes(tunnels["wan2"], flags=packets.FLAG_CARRIES)[0])
+            self.assertIsNotNone(self.echoes(tunnels["wan2"], flags=packets.FLAGS_USES[0])[0])
             self.assertGreater(came(1), 5)
             self.wires[0].tell("both cut=0")
-            wait_until(lambda: self.echoes(tunnels["wan1"], 0.2, flags=packets.FLAG_CARRIES)[0],
+            wait_until(lambda: self.echoes(tunnels["wan1"], 0.2, flags=packets.FLAGS_USES[0])[0],
                        "the first path is back")
             self.assertIsNotNone(self.echoes(tunnels["wan2"])[0])
             self.assertGreater(came(1), 5)  # and back

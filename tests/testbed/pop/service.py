@@ -17,10 +17,10 @@ from control import Control
 from echo import Echo
 from faults import Faults
 from lanes import Failed, Lanes
-from moves import Moves
 from settings import secret_in
 from shim import Shim
 from steering import Steering
+from uses import Uses
 from witness import Witness
 
 NAME = re.compile(r"^[\w.:/@+-]{1,128}$")
@@ -48,8 +48,8 @@ class Pop:
         self.lanes = Lanes(settings, self.book, key_text)
         self.agent_secret = settings.agent_secret_file and secret_in(settings.agent_secret_file)
         self.others = [remote.Other(entry) for entry in settings.others]
-        self.moves = Moves(self.steering.move)
-        self.echo = Echo(settings, self.faults, self.witness, self.moves)
+        self.uses = Uses(self.box_uses)
+        self.echo = Echo(settings, self.faults, self.witness, self.uses)
         self.shim = Shim(settings, self.echo, self.faults,
                          lambda: {lane.port for lane in self.lanes.lanes.values()})
         self.server = Server(settings, self)
@@ -64,7 +64,7 @@ class Pop:
             for lane in self.lanes.lanes.values():
                 self.attach(lane)
             self.learn_keys()
-        for part in (self.echo, self.shim, self.server, self.control):
+        for part in (self.uses, self.echo, self.shim, self.server, self.control):
             part.thread.start()
         self.clear = clear.start(self.settings)
         self.keeper.start()
@@ -74,12 +74,22 @@ class Pop:
         self.keeper.join()
         if self.clear:
             self.clear.stop()
-        for part in (self.control, self.server, self.shim, self.echo, self.lanes, self.steering):
+        for part in (self.control, self.server, self.shim, self.echo, self.uses, self.lanes,
+                     self.steering):
             part.stop()
 
     def attach(self, lane):
         self.steering.add_lane(lane)
         self.echo.add_lane(lane)
+
+    def box_uses(self, address, traffic, port):
+        try:
+            with self.lock:
+                for lane in self.lanes.lanes.values():
+                    if lane.port == port:
+                        self.steering.box_uses(address, traffic, lane.index)
+        except Failed as error:
+            print(f"pop: {error}", file=sys.stderr)
 
     def learn_keys(self):
         self.echo.keys = {bytes.fromhex(box_id): (base64.b64decode(box["probe_key"]), box["address"])
@@ -239,7 +249,8 @@ class Pop:
             self.book.save()
             self.learn_keys()
             self.witness.forget(bytes.fromhex(box_id))
-            self.moves.forget(bytes.fromhex(box_id))
+            self.uses.forget(box["address"])
+            self.steering.forget_box(box["address"])
         return {}
 
     def known(self, box_id):

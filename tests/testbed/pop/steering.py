@@ -1,10 +1,9 @@
-"""Where packets for boxes go. A connection's packets leave by the lane by which its last packet came
-(conntrack marks, a rule and a table for each lane): a box moves between its paths without a word to
-the PoP. What starts here goes by a lane that shows life. Also: forwarding between lanes and the
+"""Where packets for boxes go: by the lane that the box says its traffic class uses now (maps), and
+before it has said anything by the lane by which the connection's last packet came (conntrack marks; a
+rule and a table for each lane). What starts here goes by a lane that shows life. Also: forwarding between lanes and the
 compute side only, and the faults that packets can have."""
 
 import os
-import threading
 
 from lanes import run
 
@@ -13,6 +12,8 @@ PROTOCOL = 198       # of our routes and rules
 FIRST_TABLE = 51200  # and one for each lane
 MARK_SHIFT = 24
 MARK_REST = 0x00ffffff
+BULK = 1  # of a connection's mark: its packets came with CS1
+USES = ("uses_interactive", "uses_bulk")
 PRIORITY = 5000
 
 
@@ -26,8 +27,7 @@ class Steering:
         self.pinning = settings.reply_pinning
         self.drop_handshakes = self.drop_forward = False
         self.lanes = []
-        self.moved = {}  # lane port -> that of the lane to which its connections went
-        self.changing = threading.RLock()  # probes move connections from a thread of their own
+        self.uses = ({}, {})  # by class: box address -> index of its lane
         self.main = {}  # box address -> lane name of its route in the main table
         self.sysctls = {}
         self.own_address = False
@@ -98,50 +98,56 @@ class Steering:
             run("ip", "route", "replace", f"{address}/32", "dev", lane_name, "protocol", PROTOCOL)
             self.main[address] = lane_name
 
-    def apply(self):
-        with self.changing:
-            text = f"table inet {TABLE} {{}}\ndelete table inet {TABLE}\n" + self.rules()
-            run("nft", "-f", "-", given=text)
+    def box_uses(self, address, traffic, index):
+        """The box says so; replaces what it said before."""
+        if self.uses[traffic].get(address) == index:
+            return
+        known = address in self.uses[traffic]
+        self.uses[traffic][address] = index
+        name = f"element inet {TABLE} {USES[traffic]}"
+        text = f"delete {name} {{ {address} }}\n" if known else ""
+        run("nft", "-f", "-", given=f"{text}add {name} {{ {address} : {mark_of(index)} }}\n")
 
-    def moved_elements(self):
-        index = {lane.port: lane.index for lane in self.lanes}
-        pairs = ", ".join(f"{mark_of(index[old])} : {mark_of(index[new])}"
-                          for old, new in sorted(self.moved.items())
-                          if old in index and new in index)
-        return f"elements = {{ {pairs} }}" if pairs else ""
-
-    def move(self, ports, moved):
-        """The lanes of one box (`ports`), and to which others the connections of some went."""
-        with self.changing:
-            self.moved = {**{old: new for old, new in self.moved.items() if old not in ports},
-                          **moved}
+    def forget_box(self, address):
+        for used in self.uses:
+            used.pop(address, None)
         self.apply()
+
+    def maps(self):
+        text = ""
+        for name, used in zip(USES, self.uses):
+            pairs = ", ".join(f"{address} : {mark_of(index)}" for address, index in used.items())
+            elements = f"elements = {{ {pairs} }}" if pairs else ""
+            text += f"  map {name} {{ type ipv4_addr : mark; {elements} }}\n"
+        return text
+
+    def apply(self):
+        text = f"table inet {TABLE} {{}}\ndelete table inet {TABLE}\n" + self.rules()
+        run("nft", "-f", "-", given=text)
 
     def rules(self):
         compute = self.settings.compute_interface
         marks = "\n".join(f'iifname "{lane.name}" ct mark set ct mark and {MARK_REST} or '
                           f"{mark_of(lane.index)}" for lane in self.lanes)
-        pin_in = marks + f'\niifname != "{self.settings.lanes["prefix"]}*" ' \
-            "ct mark and 0xff000000 != 0 meta mark set ct mark"
-        pin_out = "ct mark and 0xff000000 != 0 meta mark set ct mark"
-        # Where a lane's connections went, because it carries nothing any more (moves.py).
-        moved = "ct mark and 0xff000000 map @moved"
-        pin_in += f'\niifname != "{self.settings.lanes["prefix"]}*" meta mark set {moved}'
-        pin_out += f"\nmeta mark set {moved}"
+        lanes = f'"{self.settings.lanes["prefix"]}*"'
+        marks += f"\niifname {lanes} ip dscp cs1 ct mark set ct mark or {BULK}" \
+                 f"\niifname {lanes} return\n"
+        pin_out = "ct mark and 0xff000000 != 0 meta mark set ct mark\n" \
+                  f"udp sport {self.settings.probe_port} return\n" \
+                  f"ct mark and {BULK} == 0 meta mark set ip daddr map @{USES[0]}\n" \
+                  f"ct mark and {BULK} != 0 meta mark set ip daddr map @{USES[1]}"
+        pin_in = marks + pin_out
         if not self.pinning:
             pin_in = pin_out = ""
         ports = ", ".join(str(lane.port) for lane in self.lanes)
         faults = f"udp dport {{ {ports} }} @th,64,8 1 drop" if self.drop_handshakes and ports else ""
-        lanes = f'"{self.settings.lanes["prefix"]}*"'
         between = f'iifname {lanes} oifname != "{compute}" drop\n' \
                   f'oifname {lanes} iifname != "{compute}" drop' if compute else \
                   f"iifname {lanes} drop\noifname {lanes} drop"
         if self.drop_forward:
             between = f"iifname {lanes} drop\n" + between
         return f"""table inet {TABLE} {{
-  map moved {{ type mark : mark; {self.moved_elements()}
-  }}
-  chain faults {{ type filter hook prerouting priority raw;
+{self.maps()}  chain faults {{ type filter hook prerouting priority raw;
     {faults}
   }}
   chain pin_in {{ type filter hook prerouting priority mangle;

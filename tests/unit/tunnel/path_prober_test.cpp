@@ -381,7 +381,7 @@ TEST_CASE("prober: asked for fresh proof it asks at once, also a metered standby
   const size_t asked = world.wire.questions.size();
   world.prober.ask_now();
   CHECK(world.wire.questions.size() == asked + 1);
-  world.prober.set_carrying(true);
+  world.prober.set_carrying(true, false);
   world.timers.pass(Duration::seconds(10));
   CHECK(world.wire.questions.size() - asked >= 50);
   CHECK(world.view().metered);
@@ -391,18 +391,18 @@ TEST_CASE("prober: the PoP is told at once that traffic takes this path, and tha
   World world;
   world.start();
   world.timers.pass(Duration::ms(10'050));
-  CHECK_FALSE(world.wire.questions.back().carries);
+  CHECK_FALSE(world.wire.questions.back().carries_interactive);
   const size_t asked = world.wire.questions.size();
-  world.prober.set_carrying(true);
+  world.prober.set_carrying(true, false);
   REQUIRE(world.wire.questions.size() == asked + 1);
-  CHECK(world.wire.questions.back().carries);
-  world.prober.set_carrying(true);
+  CHECK(world.wire.questions.back().carries_interactive);
+  world.prober.set_carrying(true, false);
   CHECK(world.wire.questions.size() == asked + 1);
   world.timers.pass(Duration::seconds(1));
-  CHECK(world.wire.questions.back().carries);
-  world.prober.set_carrying(false);
+  CHECK(world.wire.questions.back().carries_interactive);
+  world.prober.set_carrying(false, false);
   world.timers.pass(Duration::ms(200));
-  CHECK_FALSE(world.wire.questions.back().carries);
+  CHECK_FALSE(world.wire.questions.back().carries_interactive);
 }
 
 TEST_CASE("prober: destroyed in the middle of everything it leaves nothing behind") {

@@ -48,7 +48,8 @@ TEST_CASE("probe: what is encoded is decoded, of every kind and size") {
         packet.seen = 0;
         packet.pop_stopping = false;
         packet.seen_source.reset();
-        packet.carries = kind == 1;
+        packet.carries_interactive = kind == 1;
+        packet.carries_bulk = kind == 1;
       }
       const std::string bytes = encode_probe(packet, size, kKey);
       CHECK(bytes.size() == size);
