@@ -21,11 +21,11 @@ struct Span {
 };
 
 Span span_of(Duration time) {
-  const int64_t seconds = std::llabs(time.as_us()) / 1'000'000;
+  const int64_t seconds = (std::llabs(time.as_us()) + 500'000) / 1'000'000;
   if (seconds < 120) return {seconds, "s", "秒"};
-  if (seconds < 2 * 3600) return {seconds / 60, "min", "分钟"};
-  if (seconds < 2 * 86400) return {seconds / 3600, "h", "小时"};
-  return {seconds / 86400, "days", "天"};
+  if (seconds < 2 * 3600) return {(seconds + 30) / 60, "min", "分钟"};
+  if (seconds < 2 * 86400) return {(seconds + 1800) / 3600, "h", "小时"};
+  return {(seconds + 43200) / 86400, "days", "天"};
 }
 
 void append(std::vector<NetcheckLine>& lines, std::vector<NetcheckLine> more) {

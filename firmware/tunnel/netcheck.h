@@ -50,8 +50,10 @@ struct UplinkEvidence {
   std::optional<PortalFinding> portal;
   struct Shim {
     std::string pop;
+    IpAddress::Family family = IpAddress::Family::v4;
     uint16_t port = 0;
     ShimAskFinding finding;
+    std::optional<ClockFinding> clock;  // by its answer
   };
   std::vector<Shim> shims;  // of each PoP that told a TCP port
 };

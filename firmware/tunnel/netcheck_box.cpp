@@ -57,10 +57,15 @@ NetcheckLine network_line(const NetcheckEvidence& evidence) {
 // The nearest answer of all uplinks.
 const ClockFinding* nearest_clock(const NetcheckEvidence& evidence) {
   const ClockFinding* best = nullptr;
+  const auto take = [&best](const std::optional<ClockFinding>& one) {
+    if (one && (best == nullptr || one->uncertainty < best->uncertainty)) best = &*one;
+  };
   for (const UplinkEvidence& uplink : evidence.uplinks) {
-    if (!uplink.probe || !uplink.probe->clock) continue;
-    const ClockFinding& one = *uplink.probe->clock;
-    if (best == nullptr || one.uncertainty < best->uncertainty) best = &one;
+    if (uplink.probe) take(uplink.probe->clock);
+  }
+  if (best != nullptr) return best;  // datagrams are not held up on the way as TCP may be
+  for (const UplinkEvidence& uplink : evidence.uplinks) {
+    for (const UplinkEvidence::Shim& shim : uplink.shims) take(shim.clock);
   }
   return best;
 }
@@ -90,7 +95,7 @@ NetcheckLine told_clock_line(const ClockFinding& clock) {
   }
   line.finding = {fmt::format("{} {} {} (within {}).", span_text(off),
                               ahead ? "ahead of" : "behind", clock.pop, about),
-                  fmt::format("比 {} {}{}（误差不超过 {}）。", clock.pop, ahead ? "快" : "慢",
+                  fmt::format("比 {} {} {}（误差不超过 {}）。", clock.pop, ahead ? "快" : "慢",
                               span_text_zh(off), about)};
   if (ahead ? size > kClockAheadMax : size > kClockBehindMax) {
     line.verdict = Verdict::fail;

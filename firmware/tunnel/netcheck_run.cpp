@@ -73,8 +73,7 @@ class NetcheckRun::Uplink final : public PortalSink, public UplinkProbeSink {
   struct Shim final : ShimAskSink {
     Shim(Uplink& of, size_t place) : uplink(of), number(place) {}
     void on_shim_asked(const ShimAskFinding& finding) override {
-      uplink.evidence().shims[number].finding = finding;
-      uplink.close_one();
+      uplink.note_shim(number, finding);
     }
     Uplink& uplink;
     const size_t number;
@@ -98,7 +97,7 @@ class NetcheckRun::Uplink final : public PortalSink, public UplinkProbeSink {
     for (const IpAddress& address : pop.hosts) {
       if (address.family < host.family) host = address;
     }
-    UplinkEvidence::Shim asked{pop.name, port, {}};
+    UplinkEvidence::Shim asked{pop.name, host.family, port, {}, {}};
     asked.finding.trouble = "no answer in time";
     evidence().shims.push_back(asked);
     auto shim = std::make_unique<Shim>(*this, evidence().shims.size() - 1);
@@ -116,6 +115,15 @@ class NetcheckRun::Uplink final : public PortalSink, public UplinkProbeSink {
   }
   void on_uplink_probed(const UplinkFinding& finding) override {
     evidence().probe = finding;
+    close_one();
+  }
+  void note_shim(size_t number, const ShimAskFinding& finding) {
+    UplinkEvidence::Shim& shim = evidence().shims[number];
+    shim.finding = finding;
+    if (finding.answered) {
+      const Duration half = finding.round_trip / 2;
+      shim.clock = ClockFinding{finding.date + half - run_.ports_.calendar.now(), half, shim.pop};
+    }
     close_one();
   }
   void close_one() {

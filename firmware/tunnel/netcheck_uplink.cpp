@@ -103,6 +103,13 @@ NetcheckLine family_line(const UplinkEvidence& uplink, Family family) {
   line.figures.add("asked", count.asked);
   line.figures.add("answered", count.answered);
   if (count.answered > 0) return line;
+  const bool by_tcp = std::any_of(
+      uplink.shims.begin(), uplink.shims.end(),
+      [family](const auto& one) { return one.family == family && one.finding.answered; });
+  if (by_tcp) {
+    line.finding = {"PoPs answer over it, by TCP only.", "接入点经它应答，仅 TCP。"};
+    return line;
+  }
   line.verdict = others.answered > 0 ? Verdict::warn : Verdict::unknown;
   line.finding = {fmt::format("An {} address and a way out; no PoP answers over it.", name),
                   fmt::format("有 {} 地址和默认路由；没有接入点经它应答。", name)};

@@ -50,6 +50,7 @@ void ShimAsk::on_bytes(std::string_view bytes) {
                       answer->box == hello_.box && answer->start == hello_.start &&
                       answer->sequence == hello_.sequence;
   finding_.round_trip = clock_.now() - hello_.sent;
+  if (finding_.answered) finding_.date = answer->date;
   settle(finding_.answered ? "" : "what answers there is not the PoP");
 }
 

@@ -23,6 +23,7 @@ struct ShimAskFinding {
   bool connected = false;  // something took the connection
   bool answered = false;   // and it was the PoP
   Duration round_trip;     // of the hello
+  Date date;               // the PoP's, half a round trip before its answer came
   std::string trouble;     // why it was not answered
 };
 

@@ -61,7 +61,8 @@ TEST_CASE("netcheck: UDP blocked while TCP passes is a warning that names the po
   CHECK(verdict(site, found, "udp") == Verdict::warn);
   CHECK(says(site, found, "udp", "to ports 51819, 51820 and those of the paths"));
   CHECK(verdict(site, found, "tcp443") == Verdict::ok);
-  CHECK(verdict(site, found, "clock") == Verdict::unknown);
+  CHECK(says(site, found, "clock", "Agrees with east within"));
+  CHECK(says(site, found, "ipv4", "by TCP only"));
   CHECK(site.line(found, "nat") == nullptr);
   CHECK(site.line(found, "mtu") == nullptr);
   CHECK(says(site, found, "latency", "over TCP only"));
@@ -180,7 +181,7 @@ TEST_CASE("netcheck: a clock ahead fails beyond ten seconds, one behind beyond a
 
 TEST_CASE("netcheck: without a PoP's date a clock before the floor fails") {
   CheckedSite site;
-  site.pop.v4 = site.pop.v6 = false;
+  site.pop.v4 = site.pop.v6 = site.tcp_open = false;
   site.wish.floor = site.world.calendar.now() + Duration::seconds(7200);
   const Netcheck found = site.check();
   CHECK(verdict(site, found, "clock") == Verdict::fail);
@@ -316,4 +317,13 @@ TEST_CASE("netcheck: no line ever holds a secret") {
     CHECK(text.find("secret-credential") == std::string::npos);
     CHECK(text.find(std::string(8, 'k')) == std::string::npos);
   }
+}
+
+TEST_CASE("netcheck: where UDP is blocked the clock is compared by the answer to the hello") {
+  CheckedSite site;
+  site.pop.v4 = site.pop.v6 = false;
+  site.tcp_ahead = Duration::seconds(-3600);
+  const Netcheck found = site.check();
+  CHECK(verdict(site, found, "clock") == Verdict::fail);
+  CHECK(says(site, found, "clock", "60 min ahead of"));
 }
