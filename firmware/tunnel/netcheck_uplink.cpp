@@ -277,6 +277,15 @@ NetcheckLine mtu_line(const UplinkEvidence& uplink) {
   return line;
 }
 
+// Null: nobody answered at this hop.
+JsonValue hops_json(const UplinkFinding& probe) {
+  JsonValue hops = JsonValue::array();
+  for (const std::optional<IpAddress>& hop : probe.hops) {
+    hops.push(hop ? JsonValue(hop->text()) : JsonValue());
+  }
+  return hops;
+}
+
 NetcheckLine nat_line(const UplinkEvidence& uplink) {
   const UplinkFinding& probe = *uplink.probe;
   const Nat nat = nat_of(probe, uplink.seen.addresses);
@@ -289,6 +298,7 @@ NetcheckLine nat_line(const UplinkEvidence& uplink) {
   NetcheckLine line = uplink_line(uplink, "nat", Verdict::ok, {});
   line.figures.add("kind", to_text(nat));
   if (!seen.empty()) line.figures.add("seen_as", seen);
+  line.figures.add("hops", hops_json(probe));
   switch (nat) {
     case Nat::unknown:
       line.verdict = Verdict::unknown;

@@ -49,7 +49,7 @@ class NetcheckTest(unittest.TestCase):
         cls.site.start_daemon()
         cls.before_joining = cls.run_check()
         cls.site.join()
-        cls.site.wait_settled()
+        cls.site.wait_settled(good=8)  # 2 uplinks, 2 PoPs, UDP and TCP
 
     @classmethod
     def run_check(cls, *options):
@@ -94,7 +94,7 @@ class NetcheckTest(unittest.TestCase):
         self.assertLess(answer["seconds"], 3)
 
     def test_a_sound_site_is_ok_in_every_line_and_no_tunnel_is_disturbed(self):
-        self.site.wait_settled()
+        self.site.wait_settled(good=8)
         began = time.monotonic()
         for _ in range(2):
             answer = self.run_check()
@@ -103,6 +103,7 @@ class NetcheckTest(unittest.TestCase):
             self.assertLess(answer["seconds"], 5)
         self.expect(answer, "mtu", "ok", "Packets of 1500 bytes pass")
         self.expect(answer, "nat", "ok", "None: PoPs see this box's own address 198.51.100.2", "wan1")
+        self.assertEqual(self.lines(answer, "nat", "wan2")[0]["figures"]["hops"][0], "203.0.113.1")
         self.expect(answer, "udp", "ok", "2 of 2 PoPs")
         self.expect(answer, "tcp443", "ok", "2 of 2 PoPs answer at TCP port 443")
         for pop in POPS:
