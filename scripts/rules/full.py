@@ -13,6 +13,8 @@ from .tree import Violation, includes
 FLAGS = ["-std=c++20", "-I.", "-Wall", "-Wextra", "-Werror", "-O0"]
 TIDY = "clang-tidy-14"
 TIDY_FLAGS = ["--extra-arg=-Wno-unknown-warning-option"]  # the database speaks g++
+PRODUCT = ("firmware/", "drivers/")
+KNOWN = ".ci/tidied"
 PROBLEM = re.compile(r"^(.+?):(\d+):\d+: (?:fatal )?(?:error|warning): (.*)$", re.MULTILINE)
 
 
@@ -43,12 +45,30 @@ class Passed:
             digest.update(file.encode() + b"\0" + self.tree.text(file).encode())
         return self.folder / what / digest.hexdigest()
 
-    def missing(self, what, paths):
+    def missing(self, what, paths, known=frozenset()):
         (self.folder / what).mkdir(parents=True, exist_ok=True)
-        return [p for p in paths if not self.stamp(what, p).exists()]
+        stamps = {p: self.stamp(what, p) for p in paths}
+        return [p for p, stamp in stamps.items()
+                if not stamp.exists() and short(stamp) not in known]
 
     def remember(self, what, path):
         self.stamp(what, path).touch()
+
+
+def short(stamp):
+    return stamp.name[:16]
+
+
+def known_green(tree):
+    """Stamps of what clang-tidy passed when all was looked at last: same file, same headers below it."""
+    return frozenset(tree.text(KNOWN).split()) if tree.exists(KNOWN) else frozenset()
+
+
+def write_known(tree):
+    passed = Passed(tree, tree.text(".clang-tidy"))
+    paths = [p for p in tree.cpp if p.endswith(".cpp") and p.startswith(PRODUCT)]
+    lines = sorted({short(passed.stamp("clang-tidy", p)) for p in paths})
+    (tree.root / KNOWN).write_text("\n".join(lines) + "\n")
 
 
 def problems(root, rule, path, output, do):
@@ -93,7 +113,7 @@ def headers_alone(tree):
                    "include in the header what it names")
 
 
-def tidy(tree, folders=("firmware/", "drivers/", "tests/")):
+def tidy(tree, folders=(*PRODUCT, "tests/"), known=frozenset()):
     database = tree.root / "build" / "debug" / "compile_commands.json"
     if not shutil.which(TIDY):
         return [Violation("scripts/packages.txt", 1, "clang-tidy", f"{TIDY} is missing",
@@ -106,7 +126,7 @@ def tidy(tree, folders=("firmware/", "drivers/", "tests/")):
                           "run scripts/build debug")]
     passed = Passed(tree, tree.text(".clang-tidy"))
     paths = passed.missing("clang-tidy", [p for p in tree.cpp
-                                          if p.endswith(".cpp") and p.startswith(folders)])
+                                          if p.endswith(".cpp") and p.startswith(folders)], known)
     paths.sort(key=lambda p: -len(tree.text(p)))
     print(f"check: {len(paths)} files for {TIDY}", flush=True)
     return run_all(passed, "clang-tidy", paths,
@@ -115,7 +135,7 @@ def tidy(tree, folders=("firmware/", "drivers/", "tests/")):
 
 
 def tidy_product(tree):
-    return tidy(tree, ("firmware/", "drivers/"))
+    return tidy(tree, PRODUCT, known_green(tree))
 
 
 RULES = [headers_alone, tidy]

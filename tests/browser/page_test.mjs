@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { FakeBox, accelerator, lost, node, source, status } from './fake_box.mjs';
+import { FakeBox, accelerator, lost, node, source, status, tunnel } from './fake_box.mjs';
 
 const kDist = new URL('../../firmware/web/ui/dist/', import.meta.url);
 const kTotalBytesMax = 28672;
@@ -162,6 +162,26 @@ const tests = {
     assert.deepEqual(complaints, []);
   },
 
+  'tunnels: which path carries what, what is wrong and what happened last': async ({ box, open }) => {
+    box.set(calm());
+    const { page, complaints } = await open();
+    await sentence(page, 'served here');
+    assert.equal(await page.locator('#tunnels').count(), 0);
+    box.set({ ...calm(), tunnel: tunnel() });
+    const rows = page.locator('#tunnels tbody tr');
+    await rows.nth(1).waitFor();
+    const text = async (n) => (await rows.nth(n).locator('td').allTextContents()).join(' | ');
+    assert.equal(await text(0), 'fibre/hz1/udp4 | DeadThe uplink fibre has no carrier; check the cable and the modem. | – | – | 1420 | –');
+    assert.equal(await text(1), 'lte/hz1/udp4 | Good | 48 ms | 1.3 / 0.0 % | 1412 | interactive');
+    assert.match(await page.locator('#tunnels').textContent(), /Interactive traffic moved to lte\/hz1\/udp4/);
+    await page.getByRole('button').click();
+    await page.getByText('隧道').first().waitFor();
+    assert.match(await text(1), /良好 \| 48 毫秒 .*交互/);
+    assert.match(await page.locator('#tunnels').textContent(), /没有载波.*载波丢失/);
+    await no_barriers(page);
+    assert.deepEqual(complaints, []);
+  },
+
   'what an engine tells no more, and what to set in it, is said in words': async ({ box, open }) => {
     const renamed = [{ field: 'kv_usage', name: 'vllm:kv_cache_usage_perc', gone_ms: 5000 }];
     const advice = { en: 'Set the chunk to 192 tokens.', zh: '请将分块设为 192 个词元。' };
@@ -207,6 +227,7 @@ const tests = {
       source('host nvml', [accelerator(1), lost(2)]),
       source('rack-with-a-long-name-in-the-cellar', [], { state: 'unrecognised', why: 'x'.repeat(90), driver: '' }),
     ];
+    scene.tunnel = tunnel();
     box.set(scene);
     box.decide('local');
     box.decide('cloud', { key: 'k'.repeat(60) });

@@ -397,3 +397,47 @@ TEST_CASE("node state: which models, and what it calls them") {
   CHECK_FALSE(gpu.upstream_name("chat").has_value());
   CHECK(gpu.served_models() == std::vector<std::string>{"other"});
 }
+
+TEST_CASE("node: a path that has stopped answering closes the node before it counts as dead") {
+  NodeState gpu = node();
+  gpu.health(true, "", at(0));
+  CHECK(gpu.view(at(1)).health == Health::up);
+  gpu.link(LinkTold{true, "", Duration::ms(20), 0, 0}, at(2));
+  CHECK(gpu.view(at(3)).health == Health::up);
+  gpu.link(LinkTold{false, "path wan1/pop1/udp4 is suspect", Duration::ms(20), 0, 0}, at(4));
+  CHECK(gpu.view(at(5)).health == Health::down);
+  CHECK(gpu.why(at(5)) == "path wan1/pop1/udp4 is suspect");
+  gpu.link(LinkTold{true, "", Duration::ms(20), 0, 0}, at(100));
+  CHECK(gpu.view(at(101)).health == Health::up);
+}
+
+TEST_CASE("node: what its path broke is no fault of the node") {
+  NodeState gpu = node();
+  gpu.health(true, "", at(0));
+  gpu.link(LinkTold{true, "", Duration::ms(20), 0, 0}, at(1));
+  for (uint64_t id = 1; id <= 20; ++id) gpu.reserve(flight(id), at(2));
+  gpu.link(LinkTold{false, "dead", {}, 0, 0}, at(300));
+  for (int i = 0; i < 20; ++i) gpu.health(false, "no answer in time", at(400 + i));
+  for (uint64_t id = 1; id <= 20; ++id) {
+    gpu.end(id, ended(FlightEnd::failed, "connection reset"), at(500));
+  }
+  gpu.link(LinkTold{true, "", Duration::ms(20), 0, 0}, at(600));
+  CHECK(gpu.view(at(601)).health == Health::up);
+  CHECK(gpu.view(at(601)).failure_share == 0);
+  for (uint64_t id = 31; id <= 50; ++id) gpu.reserve(flight(id), at(700));
+  for (uint64_t id = 31; id <= 50; ++id) {
+    gpu.end(id, ended(FlightEnd::failed, "connection reset"), at(800));
+  }
+  CHECK(gpu.view(at(801)).health != Health::up);  // its own faults still count
+}
+
+TEST_CASE("node: a longer path makes its first tokens later, at once") {
+  NodeState gpu = node();
+  gpu.health(true, "", at(0));
+  gpu.link(LinkTold{true, "", Duration::ms(20), 0, 0}, at(1));
+  const Duration before = gpu.view(at(2)).ttft_base;
+  gpu.link(LinkTold{true, "", Duration::ms(220), 0, 0}, at(3));
+  CHECK(gpu.view(at(4)).ttft_base - before == Duration::ms(200));
+  gpu.link(std::nullopt, at(5));
+  CHECK(gpu.view(at(6)).ttft_base == before);
+}
