@@ -39,7 +39,7 @@ std::string carried(const JsonValue& tunnels, std::string_view path) {
   return text;
 }
 
-std::string path_line(const JsonValue& tunnels, const JsonValue& path) {
+std::string path_line(const JsonValue& tunnels, const JsonValue& path, bool chinese) {
   std::string figures;
   if (const JsonValue* quality = path.find("quality")) {
     figures = fmt::format("{:>6.1f} ms {:>5.1f}/{:.1f} %", quality->number("rtt_ms"),
@@ -49,7 +49,8 @@ std::string path_line(const JsonValue& tunnels, const JsonValue& path) {
       fmt::format("  {:<24} {:<6} {:<9} {:>7} {:<22} {:>5}  {}\n", path.text("name"),
                   path.text("interface"), path.text("state"), age(path.integer("since_ms")),
                   figures, path.integer("mtu"), carried(tunnels, path.text("name")));
-  if (!path.text("trouble").empty()) line += fmt::format("      {}\n", path.text("trouble"));
+  const std::string trouble = words(path, "trouble", chinese);
+  if (!trouble.empty()) line += fmt::format("      {}\n", trouble);
   if (path.integer("held_ms") > 0) {
     line += fmt::format("      failed repeatedly: not chosen for {} more\n",
                         age(path.integer("held_ms")));
@@ -92,7 +93,9 @@ std::string tunnel_text(const JsonValue& tunnels, bool chinese) {
   if (list(tunnels, "paths").empty()) return text;
   text += fmt::format("  {:<24} {:<6} {:<9} {:>7} {:<22} {:>5}  {}\n", "path", "if", "state",
                       "since", "   rtt    loss out/back", "mtu", "carries");
-  for (const JsonValue& path : list(tunnels, "paths")) text += path_line(tunnels, path);
+  for (const JsonValue& path : list(tunnels, "paths")) {
+    text += path_line(tunnels, path, chinese);
+  }
   for (const JsonValue& one : list(tunnels, "classes")) {
     text += fmt::format("{}: {}\n", one.text("traffic"), words(one, "why", chinese));
   }

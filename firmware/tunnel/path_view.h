@@ -45,6 +45,7 @@ struct PathView {
   int preference = 0;         // the administrator's order of uplinks; less is better
   Instant hold_until;         // damped: not chosen before, after it failed repeatedly
   std::string trouble;        // why it is down, in words; empty = none
+  std::string trouble_zh;     // the same in Chinese; empty = only the other is there
   bool below = false;         // its rating: degraded, whatever a momentary suspicion says
   Instant rated_since;        // of the rating; a death begins it anew
   bool pop_stopping = false;  // its PoP told that it is about to stop

@@ -33,8 +33,8 @@ struct SiteTunnels::Line final : ShimSink {
   bool leaving = false;  // not wanted any more; ends when its interface is gone
   bool metered = false;
   int preference = 0;
-  std::string uplink;   // by which it leaves now
-  std::string trouble;  // why it cannot be brought up; empty: it can
+  std::string uplink;  // by which it leaves now
+  Words trouble;       // why it cannot be brought up; empty: it can
   Diagnosis diagnosis;
   Cause told = Cause::none;  // what was said last
   // Without probes: by WireGuard's own handshakes.

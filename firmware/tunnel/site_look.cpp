@@ -161,8 +161,9 @@ WantedInput SiteTunnels::wanted_input(const Membership* membership) const {
     // A path over TCP carries a tunnel's worth of acknowledgements twice: after every UDP one.
     line.preference = (uplink == nullptr ? 0 : uplink->preference) * 2 +
                       (path->name.transport == Transport::tcp443 ? 1 : 0);
-    line.trouble = uplink == nullptr ? "its uplink is not there" : uplink->trouble.en;
-    if (!clock_.handshakes) line.trouble = clock_.words.en;
+    line.trouble =
+        uplink == nullptr ? Words{"its uplink is not there", "其上行线路不存在"} : uplink->trouble;
+    if (!clock_.handshakes) line.trouble = clock_.words;
     PathWish wish;
     wish.number = number;
     wish.endpoint = clock_.handshakes ? endpoint_of(line, *path) : std::nullopt;
@@ -179,7 +180,7 @@ std::optional<IpEndpoint> SiteTunnels::endpoint_of(Line& line, const MemberPath&
   const auto address = book_.address_for(path.name.pop, path.name.transport,
                                          uplink->carries(Family::v4), uplink->carries(Family::v6));
   if (!address) {
-    if (line.trouble.empty()) line.trouble = book_.trouble(path.name.pop);
+    if (line.trouble.empty()) line.trouble.en = book_.trouble(path.name.pop);
     return std::nullopt;
   }
   if (path.name.transport != Transport::tcp443) return IpEndpoint{*address, path.lane->port};
@@ -203,7 +204,7 @@ std::optional<IpEndpoint> SiteTunnels::endpoint_of(Line& line, const MemberPath&
         line);
     line.shim_identity = made_for;
     if (Result<void> opened = line.shim->open(); !opened) {
-      line.trouble = opened.error().text;
+      line.trouble = {opened.error().text, ""};
       line.shim.reset();
       line.shim_identity.clear();
       return std::nullopt;

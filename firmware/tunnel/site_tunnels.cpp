@@ -131,10 +131,15 @@ std::vector<PathView> SiteTunnels::views() const {
       view.since = line->unprobed_since;
       if (line->unprobed == PathState::good) view.proof = ports_.clock.now();
     }
-    if (view.trouble.empty()) view.trouble = line->trouble;
-    if (view.trouble.empty()) view.trouble = line->line.trouble();
+    const auto add = [&view](const Words& words) {
+      if (!view.trouble.empty()) return;
+      view.trouble = words.en;
+      view.trouble_zh = words.zh;
+    };
+    add(line->trouble);
+    add({line->line.trouble(), ""});
     const bool well = view.state == PathState::good || view.state == PathState::degraded;
-    if (view.trouble.empty() && !well) view.trouble = line->diagnosis.words.en;
+    if (!well) add(line->diagnosis.words);
     views.push_back(std::move(view));
   }
   return views;

@@ -37,7 +37,10 @@ JsonValue path_value(const tunnel::PathView& path, Instant now) {
   if (path.quality.probes > 0) value.add("quality", quality_value(path.quality));
   if (path.bulk.probes > 0) value.add("bulk_quality", quality_value(path.bulk));
   if (path.hold_until > now) value.add("held_ms", (path.hold_until - now).as_ms());
-  if (!path.trouble.empty()) value.add("trouble", path.trouble);
+  if (!path.trouble.empty()) {
+    value.add("trouble", words_value({path.trouble,
+                                      path.trouble_zh.empty() ? path.trouble : path.trouble_zh}));
+  }
   return value;
 }
 

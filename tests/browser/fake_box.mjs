@@ -43,12 +43,16 @@ export const source = (name, devices, more = {}) => ({
   source: name, driver: 'nvml', state: 'answers', why: '', age_ms: 400, devices, more: 0, ...more,
 });
 
+const kNoCarrier = {
+  en: 'The uplink fibre has no carrier; check the cable and the modem.', zh: '上行线路 fibre 没有载波；请检查网线和调制解调器。',
+};
+
 // Two paths, one of them cut a moment ago.
 export const tunnel = (more = {}) => ({
   on: true, joined: true, backend: 'userspace', network: 'compute', address: '10.88.0.2', prefixes: ['10.88.0.0/24'],
   paths: [
     { name: 'fibre/hz1/udp4', uplink: 'fibre', pop: 'hz1', transport: 'udp4', interface: 'slw0', state: 'dead',
-      since_ms: 3100, mtu: 1420, metered: false, trouble: 'The uplink fibre has no carrier; check the cable and the modem.' },
+      since_ms: 3100, mtu: 1420, metered: false, trouble: kNoCarrier },
     { name: 'lte/hz1/udp4', uplink: 'lte', pop: 'hz1', transport: 'udp4', interface: 'slw1', state: 'good',
       since_ms: 86000, mtu: 1412, metered: true, proof_age_ms: 120,
       quality: { rtt_ms: 48.25, rtt_min_ms: 40, jitter_ms: 3, loss_out: 0.013, loss_back: 0, probes: 75 } },
@@ -59,7 +63,7 @@ export const tunnel = (more = {}) => ({
     alternatives: [], why: { en: 'Interactive traffic moved to lte/hz1/udp4: its carrier was lost', zh: '交互流量切换到 lte/hz1/udp4：载波丢失' },
   }],
   switches_total: 2,
-  findings: [{ en: 'The uplink fibre has no carrier; check the cable and the modem.', zh: '上行线路 fibre 没有载波；请检查网线和调制解调器。' }],
+  findings: [kNoCarrier],
   ...more,
 });
 

@@ -20,7 +20,7 @@ constexpr const char* kTunnels = R"({
     {"name": "wan1/pop1/udp4", "interface": "slw0", "state": "good", "since_ms": 61000,
      "mtu": 1420, "quality": {"rtt_ms": 40.25, "loss_out": 0.013, "loss_back": 0}},
     {"name": "wan2/pop1/udp4", "interface": "slw1", "state": "dead", "since_ms": 900, "mtu": 0,
-     "held_ms": 5000, "trouble": "nothing answers by wan2"}],
+     "held_ms": 5000, "trouble": {"en": "nothing answers by wan2", "zh": "wan2 没有应答"}}],
   "classes": [{"traffic": "interactive", "path": "wan1/pop1/udp4", "carries": true,
                "why": {"en": "as good as any", "zh": "与其他路径相当"}}],
   "switches": [{"time_ms": 0, "traffic": "bulk", "from": "", "to": "wan1/pop1/udp4", "gap_ms": 0,
@@ -50,6 +50,7 @@ TEST_CASE("tunnel text: Chinese where it was asked for") {
   const std::string text = tunnel_text(json(kTunnels), true);
   CHECK(has(text, "! wan2 没有响应\n"));
   CHECK(has(text, "interactive: 与其他路径相当\n"));
+  CHECK(has(text, "      wan2 没有应答\n"));
 }
 
 TEST_CASE("tunnel text: a box without a network says what to do") {

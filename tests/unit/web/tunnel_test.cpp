@@ -36,6 +36,7 @@ tunnel::TunnelReport report() {
   path.quality = {};
   path.proof.reset();
   path.trouble = "nothing answers";
+  path.trouble_zh = "没有响应";
   report.paths.push_back(path);
   report.classes.push_back(
       {tunnel::TrafficClass::interactive, "wan1/pop1/udp4", true, {"as good as any", "很好"}});
@@ -57,7 +58,7 @@ TEST_CASE("tunnel json: a path says its state, its figures and what troubles it"
   CHECK(paths[0].find("quality")->number("loss_back") == doctest::Approx(0.25));
   CHECK(paths[1].find("quality") == nullptr);
   CHECK(paths[1].find("proof_age_ms") == nullptr);
-  CHECK(paths[1].text("trouble") == "nothing answers");
+  CHECK(paths[1].find("trouble")->text("zh") == "没有响应");
   CHECK((*value.find("classes")->as_array())[0].find("why")->text("zh") == "很好");
 }
 

@@ -194,7 +194,7 @@ function tunnels({ s: { tunnel }, w, language }: Part) {
   const last = tunnel.switches.slice(-1)[0];
   return cards<Path>('tunnels', w.tunnels, [
     [w.path, (p) => <b>{p.name}</b>],
-    [w.state, (p) => [<span class={'dot ' + dots[p.state]}>{w[p.state]}</span>, small(p.trouble ?? '')]],
+    [w.state, (p) => [<span class={'dot ' + dots[p.state]}>{w[p.state]}</span>, p.trouble && small(p.trouble[language])]],
     [w.rtt, (p) => duration(p.quality ? p.quality.rtt_ms : null, w)],
     [w.loss, (p) => p.quality ? percent(p.quality.loss_out) + ' / ' + percent(p.quality.loss_back) + ' %' : dash],
     ['MTU', (p) => p.mtu || dash],

@@ -70,7 +70,7 @@ export interface Path {
   state: 'down' | 'starting' | 'good' | 'degraded' | 'suspect' | 'dead';
   mtu: number;
   metered: boolean;
-  trouble?: string;
+  trouble?: Words;
   quality?: { rtt_ms: number; jitter_ms: number; loss_out: number; loss_back: number };
 }
 
