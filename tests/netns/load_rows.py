@@ -142,6 +142,6 @@ ROWS = [
     Row("bulk-unshaped", "the same, the uplink's rate not known: the negative control",
         [Goal("added RTT, p95", "median", 20, least=True)], full_uplink, site=SINGLE, trials_max=3),
     Row("mtu", "packets above 1400 bytes vanish on every uplink",
-        [Goal("large packets pass again", "median", 15000), Goal("not recovered", "max", 0, unit=""),
+        [Goal("large packets pass again", "max", 60000), Goal("not recovered", "max", 0, unit=""),
          CLEAR], large_packets_vanish, trials_max=10),
 ]
