@@ -13,8 +13,8 @@ from echo import date_us
 
 CONNECTIONS_MAX = 1024
 HELLO_SECONDS = 5
-IDLE_SECONDS = 90
-KEEPALIVE_SECONDS = 15
+IDLE_SECONDS = 15
+KEEPALIVE_SECONDS = 4  # looked at each second: never later than after 5
 OUT_MAX = 256 * 1024  # that a connection has not taken yet; datagrams beyond are lost, as datagrams are
 READ_BYTES = 256 * 1024
 USER_TIMEOUT_MS = 20000
