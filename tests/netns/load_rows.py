@@ -14,8 +14,8 @@ STREAMS = 200
 STREAM_TOKENS = 80           # with STEP_MS: a stream lasts about 5 s
 STEP_MS = 60
 LOSS_EACH_WAY = 0.0513       # 10 % of round trips
-BULK_MARK = 0x02000000       # firmware/tunnel/names.h
-UPLINK_KBIT, QUEUE_BYTES = 20000, 500000
+BULK_MARK, BULK_DSCP = 0x02000000, 8  # firmware/tunnel/names.h
+UPLINK_KBIT, QUEUE_BYTES = 8000, 200000
 LARGE_BYTES = 20000
 
 
@@ -67,7 +67,7 @@ def full_uplink(t):
     idle_from, idle_to = now_us() - 1500000, now_us() - 200000
     blast = site.program(site.box, "blast", site.build / "testbed-flow", "--to",
                          f"{NODE}:{FLOW_PORT + 1}", "--source", f"{SOURCE}:0", "--mark", BULK_MARK,
-                         "--bytes", 1200, "--blast-mbit", UPLINK_KBIT * 1.5 / 1000, ready="ready")
+                         "--dscp", BULK_DSCP, "--bytes", 1200, "--blast-mbit", UPLINK_KBIT * 1.5 / 1000, ready="ready")
     passed = site.wires["wan1"].stats()["a2b"]["bytes"]
     time.sleep(1)
     busy_from = now_us()

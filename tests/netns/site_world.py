@@ -230,9 +230,29 @@ class Site:
         self.admin = line.rsplit("admin=", 1)[1]
         return self.daemon
 
-    def restart_daemon(self):
-        """As a service is: what it remembers of paths' failures is gone, tunnels stay up."""
+    def restart_daemon(self, anew=False):
+        """As a service is: what it remembers of paths' failures is gone, tunnels stay up. `anew`: they do
+        not, nor which path was in use; what keeps packets from leaving in clear stays."""
         end_process(self.daemon)
+        if anew:
+            self.remove_tunnels()
+        return self.start_daemon()
+
+    def remove_tunnels(self):
+        for link in json.loads(self.box.ip("-j", "link", "show").stdout):
+            if link["ifname"].startswith("slw"):
+                for pid in self.carriers(link["ifname"]):
+                    os.kill(pid, signal.SIGKILL)
+                self.box.ip("link", "del", link["ifname"], check=False)
+        self.box.ip("nexthop", "flush", "protocol", "199")
+
+    def reboot(self):
+        """Nothing of the daemon is in the kernel; its files are there. It runs again."""
+        end_process(self.daemon)
+        self.remove_tunnels()
+        self.box.run("nft", "flush", "ruleset")
+        self.box.run("sh", "-c", "while ip rule del protocol 199; do :; done; "
+                                 "ip route flush table all protocol 199", check=False)
         return self.start_daemon()
 
     def command(self, *arguments, check=True, seconds=60):
