@@ -47,7 +47,8 @@ void SiteTunnels::start() {
   }
   ports_.links.watch(this);
   judge_date();
-  soon();
+  // At once: before anybody here sends, what is for the network has no other way than the tunnels.
+  look();
   tick_->start(kTick);
 }
 
