@@ -150,6 +150,14 @@ void add_probe_command(CLI::App& app, Options& options) {
   probe->add_flag("--json", options.json, "as JSON");
 }
 
+void add_language(CLI::App& command, Options& options) {
+  command
+      .add_option_function<std::string>(
+          "--lang", [&options](const std::string& lang) { options.tunnel.chinese = lang == "zh"; },
+          "of the text: en, zh (default: en)")
+      ->check(CLI::IsMember({"en", "zh"}));
+}
+
 void add_tunnel_commands(CLI::App& app, Options& options) {
   TunnelOptions& o = options.tunnel;
   CLI::App* tunnel = app.add_subcommand("tunnel", "tunnels to the compute network");
@@ -158,7 +166,7 @@ void add_tunnel_commands(CLI::App& app, Options& options) {
                                  "paths, their quality, what traffic uses, the last switches",
                                  Command::tunnel_status);
   status->add_flag("--json", options.json, "as JSON");
-  status->add_flag("--zh", o.chinese, "in Chinese");
+  add_language(*status, options);
   CLI::App* join =
       add_command(*tunnel, options, "join", "join a compute network; its keys are made here",
                   Command::tunnel_join);
@@ -179,7 +187,7 @@ void add_tunnel_commands(CLI::App& app, Options& options) {
                   "cut the path in use for a moment and report how traffic moved; streams live on",
                   Command::tunnel_rehearse);
   rehearse->add_flag("--json", options.json, "as JSON");
-  rehearse->add_flag("--zh", o.chinese, "in Chinese");
+  add_language(*rehearse, options);
 }
 
 void add_netcheck_command(CLI::App& app, Options& options) {
@@ -189,11 +197,7 @@ void add_netcheck_command(CLI::App& app, Options& options) {
       "portal, the PoPs, the clock. Changes nothing; 1 if something fails",
       Command::netcheck);
   netcheck->add_flag("--json", options.json, "as JSON");
-  netcheck
-      ->add_option_function<std::string>(
-          "--lang", [&options](const std::string& lang) { options.tunnel.chinese = lang == "zh"; },
-          "of the text: en, zh (default: en)")
-      ->check(CLI::IsMember({"en", "zh"}));
+  add_language(*netcheck, options);
 }
 
 // CLI11 reports by exceptions; its macro turns them into the code to exit with.
