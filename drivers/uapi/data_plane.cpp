@@ -105,6 +105,7 @@ bool DataPlane::adopt(const PlaneRecord& record) {
   if (tun && listener) {
     tun_ = *std::move(tun);
     listener_ = *std::move(listener);
+    packet_prefix_ = record.packet_prefix;
   } else {
     world_.log.warning("uapi",
                        "event=not_shared interface={} reason=\"{}\" (routes by it will be lost "
@@ -151,10 +152,11 @@ Result<void> DataPlane::listen_again() {
   return {};
 }
 
-Result<void> DataPlane::attach(bool packet_prefix) {
-  auto tun = attach_tun(world_.spec.tun_device, interface_, packet_prefix);
+Result<void> DataPlane::attach(int packet_prefix) {
+  auto tun = attach_tun(world_.spec.tun_device, interface_, packet_prefix > 0);
   if (!tun) return tun.error();
   tun_ = *std::move(tun);
+  packet_prefix_ = packet_prefix;
   return {};
 }
 
@@ -162,9 +164,9 @@ Result<void> DataPlane::spawn() {
   if (auto listens = listen_again(); !listens) return listens;
   auto program = program_path(world_.spec.program);
   if (!program) return program.error();
-  const bool packet_prefix = world_.packet_prefix(*program);
+  const int packet_prefix = world_.packet_prefix(*program);
   // Of a program of another version, that an earlier run had started.
-  if (tun_.is_open() && has_packet_prefix(tun_) != packet_prefix) tun_ = HeldDescriptor();
+  if (tun_.is_open() && packet_prefix_ != packet_prefix) tun_ = HeldDescriptor();
   if (!tun_.is_open()) {
     if (auto attached = attach(packet_prefix); !attached) return attached;
   }
@@ -187,7 +189,7 @@ Result<void> DataPlane::spawn() {
   started_ = world_.clock.now();
   const auto identity = identity_of(process_->pid());
   const auto written = write_plane_record(
-      path(".pid"), {process_->pid(), identity.value_or(ProcessIdentity{}).start});
+      path(".pid"), {process_->pid(), identity.value_or(ProcessIdentity{}).start, packet_prefix_});
   if (!written) world_.log.warning("uapi", "event=no_record text=\"{}\"", written.error().text);
   move_to(State::starting);
   check();
@@ -346,7 +348,7 @@ void DataPlane::remove(Done done) {
 
 Result<void> DataPlane::tear_down() {
   if (!tun_.is_open() && interface_exists(interface_)) {
-    if (auto attached = attach(true); !attached) return attached;  // it carries nothing any more
+    if (auto attached = attach(0); !attached) return attached;  // it carries nothing any more
   }
   if (tun_.is_open()) set_persistent(tun_, false);
   tun_ = HeldDescriptor();

@@ -69,7 +69,7 @@ class DataPlane {
   Result<void> make(bool is_known);
   Result<void> spawn();
   Result<void> listen_again();
-  Result<void> attach(bool packet_prefix);
+  Result<void> attach(int packet_prefix);
   void check();
   void checked(const Result<SecretText>& answer);
   void runs();
@@ -97,6 +97,7 @@ class DataPlane {
   bool was_made_ = false;     // by this open(); nothing was there
   bool was_lost_ = false;     // the events' sink has been told
   HeldDescriptor tun_;        // not open: that of an earlier run's program could not be shared
+  int packet_prefix_ = 0;     // of tun_: bytes before each packet
   HeldDescriptor listener_;   // the same
   std::unique_ptr<UvProcess> process_;
   bool is_killed_ = false;  // it will end; nothing is asked any more

@@ -39,7 +39,9 @@ std::optional<PlaneRecord> parse_plane_record(std::string_view text) {
   PlaneRecord out;
   if (!take_number(text, out.pid) || out.pid < 0 || !text.starts_with(' ')) return std::nullopt;
   text.remove_prefix(1);
-  if (!take_number(text, out.start) || text != "\n") return std::nullopt;
+  if (!take_number(text, out.start) || !text.starts_with(' ')) return std::nullopt;
+  text.remove_prefix(1);
+  if (!take_number(text, out.packet_prefix) || text != "\n") return std::nullopt;
   return out;
 }
 
@@ -49,7 +51,8 @@ std::optional<PlaneRecord> read_plane_record(const std::string& path) {
 }
 
 Result<void> write_plane_record(const std::string& path, const PlaneRecord& record) {
-  const std::string text = std::to_string(record.pid) + " " + std::to_string(record.start) + "\n";
+  const std::string text = std::to_string(record.pid) + " " + std::to_string(record.start) + " " +
+                           std::to_string(record.packet_prefix) + "\n";
   const std::string next = path + ".new";
   ::unlink(next.c_str());
   const HeldDescriptor file(

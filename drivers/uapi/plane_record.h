@@ -1,7 +1,8 @@
 // What a later run of the daemon must know of a data plane: FOLDER/INTERFACE.pid, one line,
-// "PID START". START is the process' start in clock ticks since boot (proc(5), stat, field 22): a
-// number that another process got later has another one. "0 0": the interface is ours, and nothing
-// carries it.
+// "PID START PREFIX". START is the process' start in clock ticks since boot (proc(5), stat, field
+// 22): a number that another process got later has another one. PREFIX: bytes before each packet of
+// the TUN, which it cannot be asked for (TUNGETIFF says something else with that bit). "0 0 0": the
+// interface is ours, and nothing carries it.
 #pragma once
 
 #include <sys/types.h>
@@ -18,6 +19,7 @@ namespace sluice::drivers {
 struct PlaneRecord {
   pid_t pid = 0;
   uint64_t start = 0;
+  int packet_prefix = 0;
   bool operator==(const PlaneRecord&) const = default;
 };
 

@@ -21,8 +21,8 @@ class PlaneWorld {
   PlaneWorld& operator=(const PlaneWorld&) = delete;
 
   void post(Callback tell);
-  // What the program at this path reads from a TUN; it is asked once.
-  bool packet_prefix(const std::string& program);
+  // Bytes before each packet that the program at this path reads from a TUN; it is asked once.
+  int packet_prefix(const std::string& program);
 
   UvLoop& loop;
   const ports::Clock& clock;
@@ -37,7 +37,7 @@ class PlaneWorld {
   std::vector<Callback> posted_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   std::unique_ptr<ports::Timer> turn_;
-  std::optional<bool> packet_prefix_;
+  std::optional<int> packet_prefix_;
   UvProcess::Ending ending_;
 };
 

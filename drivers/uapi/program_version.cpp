@@ -10,6 +10,7 @@ namespace sluice::drivers {
 
 namespace {
 
+constexpr int kPrefix = 4;  // struct tun_pi
 constexpr size_t kDateDigits = 8;
 constexpr std::string_view kFirstWithout = "20230000";
 
@@ -17,15 +18,15 @@ bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 }  // namespace
 
-bool reads_packet_prefix(std::string_view text) {
+int packet_prefix_of(std::string_view text) {
   for (auto at = text.begin(); at != text.end();) {
     at = std::find_if(at, text.end(), is_digit);
     const auto end = std::find_if_not(at, text.end(), is_digit);
     const std::string_view number(at, end);
-    if (number.size() == kDateDigits) return number < kFirstWithout;
+    if (number.size() == kDateDigits) return number < kFirstWithout ? kPrefix : 0;
     at = end;
   }
-  return false;
+  return 0;
 }
 
 std::string version_of(UvLoop& loop, const std::string& program, UvProcess::Ending& ending) {

@@ -14,9 +14,9 @@ namespace sluice::drivers {
 
 inline constexpr Duration kVersionTimeMax = Duration::ms(500);
 
-// `text`: what --version writes, "wireguard-go v0.0.20220316...". False where no date is in it:
-// it is a later one then.
-bool reads_packet_prefix(std::string_view text);
+// In bytes. `text`: what --version writes, "wireguard-go v0.0.20220316..."; where no date is in it
+// it is a later one.
+int packet_prefix_of(std::string_view text);
 
 // Runs it with --version and waits, a few milliseconds; empty if it says nothing in time.
 std::string version_of(UvLoop& loop, const std::string& program, UvProcess::Ending& ending);

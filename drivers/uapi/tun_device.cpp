@@ -90,11 +90,6 @@ Result<HeldDescriptor> attach_tun(const std::string& device, const std::string& 
   }
 }
 
-bool has_packet_prefix(const HeldDescriptor& tun) {
-  ifreq request = {};
-  return ::ioctl(tun.number(), TUNGETIFF, &request) == 0 && (request.ifr_flags & IFF_NO_PI) == 0;
-}
-
 bool is_tun_of(const HeldDescriptor& tun, const std::string& interface) {
   ifreq request = {};
   if (::ioctl(tun.number(), TUNGETIFF, &request) != 0) return false;

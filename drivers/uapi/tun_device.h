@@ -21,7 +21,6 @@ Result<void> tun_possible(const std::string& device);
 // Errors: refused (the name is another thing's, or another program carries it), unsupported.
 Result<HeldDescriptor> attach_tun(const std::string& device, const std::string& interface,
                                   bool packet_prefix);
-bool has_packet_prefix(const HeldDescriptor& tun);
 bool is_tun_of(const HeldDescriptor& tun, const std::string& interface);
 bool set_persistent(const HeldDescriptor& tun, bool persistent);
 

@@ -43,9 +43,9 @@ void PlaneWorld::post(Callback tell) {
   if (!turn_->is_running()) turn_->start(Duration());
 }
 
-bool PlaneWorld::packet_prefix(const std::string& program) {
+int PlaneWorld::packet_prefix(const std::string& program) {
   if (!packet_prefix_) {
-    packet_prefix_ = reads_packet_prefix(version_of(loop, program, ending_));
+    packet_prefix_ = packet_prefix_of(version_of(loop, program, ending_));
   }
   return *packet_prefix_;
 }

@@ -312,11 +312,11 @@ TEST_CASE("userspace: a value that is not accepted is refused, and no secret is 
 }
 
 TEST_CASE("userspace: the TUN has what the program's version reads") {
-  CHECK(reads_packet_prefix("wireguard-go v0.0.20220316\n\nUserspace WireGuard daemon"));
-  CHECK_FALSE(reads_packet_prefix("wireguard-go v0.0.20230223"));
-  CHECK_FALSE(reads_packet_prefix("wireguard-go 0.0.20250522"));
-  CHECK_FALSE(reads_packet_prefix("wireguard-go devel 123456789"));
-  CHECK_FALSE(reads_packet_prefix(""));
+  CHECK(packet_prefix_of("wireguard-go v0.0.20220316\n\nUserspace WireGuard daemon") == 4);
+  CHECK(packet_prefix_of("wireguard-go v0.0.20230223") == 0);
+  CHECK(packet_prefix_of("wireguard-go 0.0.20250522") == 0);
+  CHECK(packet_prefix_of("wireguard-go devel 123456789") == 0);
+  CHECK(packet_prefix_of("") == 0);
   OwnSpaces spaces;
   if (!spaces.work()) {
     MESSAGE("skipped: " << spaces.why());

@@ -19,6 +19,9 @@ void count_leaks() {
 }
 bool leaked() { return shell("nft list table inet leak").find("packets 0 ") == std::string::npos; }
 
+// How often it had no carrier: for a moment is enough that the kernel may take its nexthops.
+std::string carrier_losses() { return shell("cat /sys/class/net/slwt0/carrier_down_count"); }
+
 void check_intact() {
   CHECK(shell("ip -4 -br addr show slwt0").find("10.88.9.2/32") != std::string::npos);
   CHECK(shell("ip -br link show slwt0").find("LOWER_UP") != std::string::npos);
@@ -38,6 +41,7 @@ TEST_CASE("userspace: a killed data plane comes back, and interface, address, ro
   count_leaks();
   REQUIRE(Tunnel::pings());
   tunnel.apply_when_back();
+  const std::string losses = carrier_losses();
   const pid_t first = Tunnel::program_of("slwt0");
   REQUIRE(::kill(first, SIGKILL) == 0);
   // Nothing restarts it as long as the loop does not run.
@@ -50,6 +54,7 @@ TEST_CASE("userspace: a killed data plane comes back, and interface, address, ro
   MESSAGE("back " << gap.as_ms() << " ms after it was seen to be lost");
   CHECK(gap < Duration::seconds(3));
   check_intact();
+  CHECK(carrier_losses() == losses);
   CHECK(Tunnel::program_of("slwt0") != first);
   const auto state = tunnel.world.read(*tunnel.box, "slwt0");  // behind the change
   REQUIRE(state);
@@ -103,10 +108,12 @@ TEST_CASE("userspace: a new daemon takes over what runs, and no packet is lost")
   CHECK(tunnel.told.events.empty());
   // The new one supervises too, and holds what keeps the routes.
   tunnel.apply_when_back();
+  const std::string losses = carrier_losses();
   REQUIRE(::kill(program, SIGKILL) == 0);
   check_intact();
   tunnel.world.run_until([&] { return tunnel.told.events.size() == 2; });
   check_intact();
+  CHECK(carrier_losses() == losses);
   CHECK(tunnel.world.read(*tunnel.box, "slwt0"));
   CHECK(Tunnel::pings());
 }

@@ -64,6 +64,7 @@ class OwnSpaces {
     entered_ = true;
     REQUIRE(::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0);
     REQUIRE(::mount("none", "/run", "tmpfs", 0, nullptr) == 0);
+    REQUIRE(::mount("none", "/sys", "sysfs", 0, nullptr) == 0);  // of our network
     shell(
         "set -e; ip link set lo up; ip netns add pop; ip link add wire0 type veth peer name wire1;"
         "ip link set wire1 netns pop; ip addr add 10.213.1.1/24 dev wire0; ip link set wire0 up;"

@@ -148,10 +148,11 @@ TEST_CASE("uapi: text of a secret moves whole, and grows") {
 }
 
 TEST_CASE("record: one line is read back, anything else is none") {
-  CHECK(parse_plane_record("12 345\n") == PlaneRecord{12, 345});
-  CHECK(parse_plane_record("0 0\n") == PlaneRecord{});
-  for (const char* bad : {"", "12", "12 345", "12 345 6\n", "-1 5\n", "x 5\n", "12  345\n",
-                          "99999999999999999999 1\n", "12 345\n\n"}) {
+  CHECK(parse_plane_record("12 345 4\n") == PlaneRecord{12, 345, 4});
+  CHECK(parse_plane_record("0 0 0\n") == PlaneRecord{});
+  for (const char* bad :
+       {"", "12", "12 345 4", "12 345\n", "12 345 4 6\n", "-1 5 4\n", "x 5 4\n", "12  345 4\n",
+        "12 345 x\n", "99999999999999999999 1 4\n", "12 345 4\n\n"}) {
     CAPTURE(bad);
     CHECK_FALSE(parse_plane_record(bad));
   }
