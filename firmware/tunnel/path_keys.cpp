@@ -31,10 +31,9 @@ bool is_good(const std::vector<PathView>& views, int number) {
   });
 }
 
-bool another_good(const std::vector<PathView>& views, const std::vector<int>& active) {
-  return std::any_of(views.begin(), views.end(), [&](const PathView& view) {
-    return view.state == PathState::good &&
-           std::find(active.begin(), active.end(), view.number) == active.end();
+bool another_good(const std::vector<PathView>& views, int number) {
+  return std::any_of(views.begin(), views.end(), [number](const PathView& view) {
+    return view.state == PathState::good && view.number != number;
   });
 }
 
@@ -85,12 +84,12 @@ std::optional<Rotation> rotation_due(const Membership& membership,
   const auto is_active = [&](const MemberPath& path) {
     return std::find(active.begin(), active.end(), path.number) != active.end();
   };
-  const bool another = another_good(views, active);
   const MemberPath* best = nullptr;
   for (const MemberPath& path : membership.paths) {
     const Due state = path.lane ? due(path, wish, now) : Due::no;
     if (state == Due::no) continue;
-    const bool only_one = is_active(path) && is_good(views, path.number) && !another;
+    const bool only_one =
+        is_active(path) && is_good(views, path.number) && !another_good(views, path.number);
     if (only_one && state != Due::long_since) continue;
     const auto order = [&](const MemberPath& one) {
       return std::make_pair(is_active(one), one.key_made);
@@ -98,7 +97,7 @@ std::optional<Rotation> rotation_due(const Membership& membership,
     if (best == nullptr || order(path) < order(*best)) best = &path;
   }
   if (best == nullptr) return {};
-  return Rotation{best->name, is_active(*best) && another};
+  return Rotation{best->name, is_active(*best) && another_good(views, best->number)};
 }
 
 void begin_rotation(MemberPath& path, ports::Secrets& secrets) {

@@ -68,6 +68,15 @@ TEST_CASE("path keys: those without traffic first, the oldest of them, then traf
   CHECK(due->traffic_first);
 }
 
+TEST_CASE("path keys: two paths that carry a class each relieve one another") {
+  Membership membership = member();
+  for (size_t i = 2; i < 4; ++i) membership.paths[i].lane.reset();
+  const auto both = views({PathState::good, PathState::good});
+  const auto due = rotation_due(membership, both, {0, 1}, {}, kMade + kKeyLife);
+  REQUIRE(due);
+  CHECK(due->traffic_first);
+}
+
 TEST_CASE("path keys: the only good path waits, but not for ever, and not when a person asks") {
   Membership membership = member();
   for (size_t i = 1; i < 4; ++i) membership.paths[i].lane.reset();
