@@ -1,5 +1,6 @@
 """The rows of the table: what happens, how often it is tried, what it should cost."""
 
+import json
 import os
 import random
 import signal
@@ -207,7 +208,11 @@ def pop_dead(t):
 
 
 def nat_rot(t):
-    path = t.begin()
+    """Of a daemon that has run for a while: a new port is taken at most once in 20 s."""
+    t.begin()
+    time.sleep(21)
+    t.flow.forget()
+    path = t.site.active()
     return t.costs(t.wire(path).tell("rot")["at_us"], 40)
 
 
@@ -239,6 +244,35 @@ def booted(t):
             "packets in clear": t.site.watched() - clear}
 
 
+def rotated(t):
+    """Every path gets new keys, one after the other, as an administrator asks for."""
+    t.begin()
+    site = t.site
+    before = {p["interface"]: own_key(site, p["interface"]) for p in site.paths()}
+    since = now_us()
+    site.command("tunnel", "rotate")
+    wait_until(lambda: all(own_key(site, name) != key for name, key in before.items()),
+               "every path has another key", 60)
+    site.wait_settled(seconds=SETTLE_SECONDS)
+    took = (now_us() - since) / 1000
+    return {**t.costs(since), "all rotated after": took}
+
+
+def own_key(site, interface):
+    return site.box.run("wg", "show", interface, "public-key").stdout.strip()
+
+
+def rehearsed(t):
+    """The administrator's drill: the daemon cuts its own path in use, and reports."""
+    t.begin()
+    since = now_us()
+    report = json.loads(t.site.command("tunnel", "rehearse", "--json", check=False).stdout)
+    measured = t.costs(since)
+    steps = report["steps"]
+    return {**measured, "drill passed": int(report["passed"]),
+            "switched, by its report": max((s["switched_ms"] for s in steps), default=None)}
+
+
 BOTH = "of the active path, standby up"
 SINGLE = {"uplinks": 1}
 PREFER_WAN1 = [{"name": f"wan{n}", "interface": f"wan{n}", "preference": n} for n in (1, 2)]
@@ -266,8 +300,14 @@ ROWS = [
     Row("pop-dead", "the PoP in use dies, another takes over",
         [Goal("detect + switch", "median", 500), Goal("detect + switch", "max", 1000), *SAFE],
         pop_dead, site={"pops": 2}),
-    Row("nat-rot", "address translation forgets the flows of the only uplink", SAFE, nat_rot,
+    Row("nat-rot", "address translation forgets the flows of the only uplink",
+        [Goal("longest reply gap", "median", 10000), *SAFE], nat_rot,
         site=SINGLE, trials_max=10),
+    Row("rotate", "every path gets new keys",
+        [Goal("longest reply gap", "median", 200), *SAFE], rotated, trials_max=5),
+    Row("rehearse", "the administrator's drill",
+        [Goal("drill passed", "min", 1, least=True, unit=""),
+         Goal("longest reply gap", "median", 600), *SAFE], rehearsed, trials_max=5),
     Row("boot", "the box boots", [Goal("packets in clear", "max", 0, unit="")], booted),
     Row("daemon-killed", "the daemon is killed and started again",
         [Goal("longest reply gap", "max", 100), *SAFE], killed_daemon),
