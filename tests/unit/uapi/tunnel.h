@@ -120,7 +120,8 @@ struct Tunnel {
       box->change(box_change(), [](const Result<void>& done) { CHECK(done); });
     };
   }
-  static bool pings() { return std::system("ping -c1 -W2 -q 10.88.9.1 >/dev/null") == 0; }
+  // A first handshake that was lost on a busy machine is repeated after five seconds.
+  static bool pings() { return std::system("ping -c1 -w10 -q 10.88.9.1 >/dev/null") == 0; }
   static pid_t program_of(const std::string& interface) {
     return std::stoi(shell("cut -d' ' -f1 /run/wireguard/" + interface + ".pid"));
   }
