@@ -66,7 +66,7 @@ class Trials:
             raise Failed("nothing flows before the trial")
         self.flow.forget()
         time.sleep(self.chance.uniform(0.3, 1.3))
-        return site.active()
+        return wait_until(site.active, "a path that carries", 5)
 
     def flow_loss(self, since, until):
         self.flow.read()
@@ -103,6 +103,9 @@ def run_row(row, run, say):
                     break
                 result.trials.append(measured)
                 say(row, number, measured)
+                if measured.get("not recovered") and not wished(row):
+                    result.notes.append(f"trial {number + 1} did not recover; the daemon said:\n    "
+                                        + tail_of(site))
             result.backend = site.status()["backend"]
     except (Failed, OSError) as error:
         result.failures.append(str(error))
@@ -113,9 +116,21 @@ def one_trial(trials, result, number):
     try:
         return trials.row.trial(trials)
     except (Failed, OSError, AssertionError) as error:
-        log = "\n    ".join(trials.site.log("sluiced").splitlines()[-15:])
-        result.failures.append(f"trial {number + 1}: {error}\n    {log}")
+        result.failures.append(f"trial {number + 1}: {error}\n    {tail_of(trials.site)}")
         return None
+
+
+def tail_of(site):
+    """What the daemon said last (not the programs beside it), and how packets would go."""
+    said = [line for line in site.log("sluiced").splitlines() if not line.startswith("ERROR: (")]
+    routes = site.box.run("sh", "-c", "ip addr show up; ip rule; ip route show table all proto 199; "
+                                      "ip route show default", check=False).stdout.splitlines()
+    return "\n    ".join([*said[-15:], *routes])
+
+
+def wished(row):
+    """A negative control: that nothing recovers is what it shall show."""
+    return any(goal.measure == "not recovered" and goal.least for goal in row.goals)
 
 
 SAFE = [Goal("not recovered", "max", 0, unit=""), Goal("TCP connections lost", "max", 0, unit=""),
@@ -150,7 +165,9 @@ def cut_unpinned(t):
 
 def carrier(t):
     path = t.begin()
-    return t.costs(t.wire(path).tell("a carrier=0")["at_us"])
+    since = now_us()  # before the wire's word: the kernel tells the daemon while the cable is pulled
+    t.wire(path).tell("a carrier=0")
+    return t.costs(since)
 
 
 def renumbered(t):
@@ -212,7 +229,7 @@ def nat_rot(t):
     t.begin()
     time.sleep(21)
     t.flow.forget()
-    path = t.site.active()
+    path = wait_until(t.site.active, "a path that carries", 5)
     return t.costs(t.wire(path).tell("rot")["at_us"], 40)
 
 
