@@ -8,7 +8,7 @@ namespace sluice::sense {
 void LinkBelief::tell(LinkTold told, Instant now) {
   if (!told.carries || !carries()) broke_ = now;
   told_ = std::move(told);
-  if (!learnt_) learnt_ = cost();
+  if (!learnt_ && told_->carries) learnt_ = cost();
 }
 
 bool LinkBelief::broke_since(Instant since) const {
@@ -16,12 +16,12 @@ bool LinkBelief::broke_since(Instant since) const {
 }
 
 void LinkBelief::first_token() {
-  if (!told_) return;
+  if (!told_ || !learnt_) return;
   learnt_ = *learnt_ + (cost() - *learnt_).scaled(kReferencePart);
 }
 
 Duration LinkBelief::extra() const {
-  if (!told_) return {};
+  if (!told_ || !learnt_) return {};
   return std::max(Duration(), cost() - *learnt_);
 }
 
