@@ -29,8 +29,9 @@ void PathLine::move_to(State state) {
 void PathLine::want(const WantedDevice& device) {
   const bool same = wanted_ && *wanted_ == device;
   wanted_ = device;
-  if (same && applied_) return;
-  if (state_ == State::closed && clock_.now() < retry_at_) return;
+  // What failed is not tried at every look: a look follows every failure.
+  const bool rests = clock_.now() < retry_at_ && (same || state_ == State::closed);
+  if ((same && applied_) || rests) return;
   go_on();
 }
 
@@ -100,13 +101,19 @@ void PathLine::on_state(const Result<ports::WgState>& state) {
   move_to(State::settled);
   const bool again = std::exchange(again_, false);
   if (!state) {
+    const bool stood = applied_.has_value();
     applied_.reset();
     fail(state.error());
-    // Gone behind our back: it is made anew.
-    if (state.error().kind == ErrorKind::gone) move_to(State::closed);
+    if (state.error().kind != ErrorKind::gone) return;
+    // Gone behind our back: it is made anew, the first time at once.
+    move_to(State::closed);
+    peer_.reset();
+    if (stood) retry_at_ = clock_.now();
     return;
   }
-  listen_port_ = state->listen_port;
+  if (std::exchange(listen_port_, state->listen_port) != state->listen_port) {
+    sink_.on_line_changed(number_);
+  }
   peer_.reset();
   for (const ports::WgPeerState& peer : state->peers) {
     if (wanted_ && peer.public_key == wanted_->peer) peer_ = peer;
@@ -156,14 +163,16 @@ void PathLine::poll() {
   if (state_ == State::closed && wanted_ && clock_.now() >= retry_at_) open();
 }
 
-void PathLine::probe(const ProberSpec& spec, const std::string& identity) {
-  if (probed_ == identity) return;
+void PathLine::probe(const ProberSpec& spec, int link) {
+  if (probed_ && *probed_ == spec && probed_link_ == link) return;
+  probed_.reset();
   if (Result<void> started = prober_.start(spec); !started) return fail(started.error());
-  probed_ = identity;
+  probed_ = spec;
+  probed_link_ = link;
 }
 
 void PathLine::stop_probing(std::string trouble) {
-  probed_.clear();
+  probed_.reset();
   prober_.stop(std::move(trouble));
 }
 

@@ -42,8 +42,9 @@ class PathLine {
   // The device as it shall be. The first call opens the interface.
   void want(const WantedDevice& device);
   void want_nothing();  // removes it
-  // Order: when its link is up and has its address. Again with other values: probes anew.
-  void probe(const ProberSpec& spec, const std::string& identity);
+  // Order: when its link is up and has its address. Again with other values: probes anew, as when
+  // the link (its index) is another one of the same name.
+  void probe(const ProberSpec& spec, int link);
   void stop_probing(std::string trouble);
   // Once a second: reads handshake and counters, tries again what failed.
   void poll();
@@ -90,7 +91,8 @@ class PathLine {
   bool data_plane_down_ = false;
   std::string trouble_;
   Instant retry_at_;
-  std::string probed_;           // identity of what is probed; empty: nothing is
+  std::optional<ProberSpec> probed_;  // nothing is: empty
+  int probed_link_ = 0;
   std::shared_ptr<bool> alive_;  // false: answers come to nobody
   PathProber prober_;
 };

@@ -37,6 +37,7 @@ struct ProberSpec {
   std::string key;  // secret; kProbeKeyBytes
   int mtu = 0;      // of the interface
   bool metered = false;
+  bool operator==(const ProberSpec&) const = default;
 };
 
 class ProberSink {

@@ -20,6 +20,12 @@ void RuleKeeper::want(const std::string& subject, const std::string& program,
   next();
 }
 
+void RuleKeeper::keep_only(std::string_view prefix, const std::set<std::string>& subjects) {
+  std::erase_if(rulesets_, [&](const auto& one) {
+    return one.first.starts_with(prefix) && !subjects.contains(one.first);
+  });
+}
+
 void RuleKeeper::forget(const std::string& subject) {
   const auto found = rulesets_.find(subject);
   if (found != rulesets_.end()) found->second.ever_applied = false;
@@ -43,7 +49,6 @@ void RuleKeeper::next() {
     spec.program = rules.program;
     spec.arguments = rules.arguments;
     spec.input = rules.wanted;
-    ended_.reset();
     run_ = programs_.run(std::move(spec),
                          [this, subject = subject, text = rules.wanted](
                              const Result<ports::ProgramEnd>& end) { on_end(subject, text, end); });
@@ -55,21 +60,33 @@ void RuleKeeper::on_end(const std::string& subject, const std::string& text,
                         const Result<ports::ProgramEnd>& end) {
   ended_ = std::move(run_);
   running_.clear();
-  Ruleset& rules = rulesets_[subject];
-  const bool well = end && (end->exit_code == 0 || rules.harmless);
-  if (well) {
-    rules.applied = text;
-    rules.ever_applied = true;
-    trouble_.clear();
-  } else {
-    const std::string why = end ? fmt::format("{} ended with {}: {}", rules.program, end->exit_code,
-                                              end->errors.substr(0, 400))
-                                : end.error().text;
-    if (why != trouble_) log_.error("tunnel", "{}: {}", subject, why);
-    trouble_ = why;
-    rules.retry_at = clock_.now() + kRetry;
+  if (const auto found = rulesets_.find(subject); found != rulesets_.end()) {
+    take(subject, found->second, text, end);
   }
   next();
+}
+
+void RuleKeeper::take(const std::string& subject, Ruleset& rules, const std::string& text,
+                      const Result<ports::ProgramEnd>& end) {
+  if (end && (end->exit_code == 0 || rules.harmless)) {
+    rules.applied = text;
+    rules.ever_applied = true;
+    rules.trouble.clear();
+    return;
+  }
+  const std::string why = end ? fmt::format("{} ended with {}: {}", rules.program, end->exit_code,
+                                            end->errors.substr(0, 400))
+                              : end.error().text;
+  if (why != rules.trouble) log_.error("tunnel", "{}: {}", subject, why);
+  rules.trouble = why;
+  rules.retry_at = clock_.now() + kRetry;
+}
+
+std::string RuleKeeper::trouble() const {
+  for (const auto& [subject, rules] : rulesets_) {
+    if (!rules.trouble.empty()) return subject + ": " + rules.trouble;
+  }
+  return "";
 }
 
 }  // namespace sluice::tunnel

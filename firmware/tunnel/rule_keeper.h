@@ -6,7 +6,9 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "firmware/base/log.h"
@@ -29,11 +31,13 @@ class RuleKeeper {
   // `harmless`: its failing means nothing (removals).
   void want(const std::string& subject, const std::string& program,
             std::vector<std::string> arguments, std::string text, bool harmless = false);
-  void forget(const std::string& subject);  // it was made anew: apply again when wanted next
-  void poll();                              // once a second: tries again what failed
+  void forget(const std::string& subject);  // it was made anew, or undone: applied again
+  // Those of this prefix that are not named are kept no more, nor tried again.
+  void keep_only(std::string_view prefix, const std::set<std::string>& subjects);
+  void poll();  // once a second: tries again what failed
   bool is_applied(const std::string& subject) const;
-  // Of the last try that failed; empty: none did.
-  const std::string& trouble() const { return trouble_; }
+  // Of one whose last try failed; empty: none did.
+  std::string trouble() const;
 
  private:
   struct Ruleset {
@@ -43,20 +47,22 @@ class RuleKeeper {
     std::string applied;
     bool ever_applied = false;
     bool harmless = false;
+    std::string trouble;
     Instant retry_at;
   };
   void next();
   void on_end(const std::string& subject, const std::string& text,
               const Result<ports::ProgramEnd>& end);
+  void take(const std::string& subject, Ruleset& rules, const std::string& text,
+            const Result<ports::ProgramEnd>& end);
 
   ports::Programs& programs_;
   const ports::Clock& clock_;
   Log& log_;
   std::map<std::string, Ruleset> rulesets_;  // by subject
-  std::string trouble_;
-  std::string running_;  // subject; empty: none
+  std::string running_;                      // subject; empty: none
   std::unique_ptr<ports::ProgramRun> run_;
-  std::unique_ptr<ports::ProgramRun> ended_;  // it called back; destroyed at the next start
+  std::unique_ptr<ports::ProgramRun> ended_;  // it called back; destroyed when the next one has
 };
 
 }  // namespace sluice::tunnel
