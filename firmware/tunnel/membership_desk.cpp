@@ -1,5 +1,6 @@
 #include "firmware/tunnel/membership_desk.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "firmware/tunnel/wg_quick.h"
@@ -30,10 +31,9 @@ MembershipDesk::~MembershipDesk() = default;
 
 Result<void> MembershipDesk::load() {
   Result<Membership> loaded = load_membership(ports_.files, folder_);
-  if (!loaded) {
-    if (loaded.error().kind == ErrorKind::gone) return {};
-    return loaded.error();
-  }
+  unreadable_ = !loaded && loaded.error().kind != ErrorKind::gone;
+  if (unreadable_) return loaded.error();
+  if (!loaded) return {};
   membership_ = std::move(*loaded);
   if (!membership_->imported()) {
     for (const MemberPath& path : membership_->paths) {
@@ -65,11 +65,25 @@ void MembershipDesk::say(const Error& error) {
   trouble_ = error.text;
 }
 
-void MembershipDesk::join(const JoinWish& wish, Done done) {
-  if (membership_) return done(has_joined());
+// What an earlier run left and could not be read is not written over; perhaps it was mended since.
+Result<void> MembershipDesk::may_join() {
   if (joining_now_) {
-    return done(Error{ErrorKind::busy, "tunnel", "the box is joining already; wait for it"});
+    return Error{ErrorKind::busy, "tunnel", "the box is joining already; wait for it"};
   }
+  if (leaving_now_) {
+    return Error{ErrorKind::busy, "tunnel", "the box is leaving a network; wait for it"};
+  }
+  if (unreadable_) {
+    Result<void> loaded = load();
+    if (membership_) on_changed_();
+    if (!loaded) return loaded;
+  }
+  if (membership_) return has_joined();
+  return {};
+}
+
+void MembershipDesk::join(const JoinWish& wish, Done done) {
+  if (Result<void> may = may_join(); !may) return done(may.error());
   Result<std::unique_ptr<Enrolment>> made =
       Enrolment::make(wish.url, ports_.http(wish.ca_file), ports_.timers, ports_.random);
   if (!made) return done(made.error());
@@ -83,8 +97,13 @@ void MembershipDesk::join(const JoinWish& wish, Done done) {
 
 void MembershipDesk::on_joined(Result<Membership> joined, const std::string& ca_file,
                                const Done& done) {
+  // Not before `done` has returned: joining again would destroy what calls here.
+  if (!joined) {
+    done(joined.error());
+    joining_now_ = false;
+    return;
+  }
   joining_now_ = false;
-  if (!joined) return done(joined.error());
   membership_ = std::move(*joined);
   membership_->ca_file = ca_file;
   enrolment_ = std::move(joining_);
@@ -102,7 +121,7 @@ void MembershipDesk::on_joined(Result<Membership> joined, const std::string& ca_
 }
 
 void MembershipDesk::import(std::string_view text, Done done) {
-  if (membership_) return done(has_joined());
+  if (Result<void> may = may_join(); !may) return done(may.error());
   const Result<WgQuickConfig> config = parse_wg_quick(text);
   if (!config) return done(config.error());
   ImportWishes wishes;
@@ -124,13 +143,12 @@ void MembershipDesk::import(std::string_view text, Done done) {
 // The operator is told, and the box leaves whether it answers or not: the administrator decides.
 void MembershipDesk::leave(Done done) {
   if (!membership_) return done(has_not_joined());
-  if (membership_->imported()) {
-    forget();
-    return done({});
-  }
   const Membership left = *membership_;
   forget();
+  if (!enrolment_ || left.imported()) return done({});
+  leaving_now_ = true;
   enrolment_->leave(left, [this, done = std::move(done)](const Result<void>& said) {
+    leaving_now_ = false;
     if (!said) {
       return done(Error{said.error().kind, "tunnel",
                         "the box has left, but the operator could not be told, and may still list "
@@ -156,10 +174,13 @@ void MembershipDesk::forget() {
 void MembershipDesk::keep_paths(const PathWishes& wishes) {
   if (!membership_ || membership_->imported()) return;
   PathsWanted wanted = paths_wanted(*membership_, wishes);
+  const auto has = [&wanted](const PathName& name) {
+    return std::any_of(wanted.paths.begin(), wanted.paths.end(),
+                       [&name](const MemberPath& path) { return path.name == name; });
+  };
+  if (rotating_ && !has(*rotating_)) rotating_.reset();
   for (const MemberPath& path : membership_->paths) {
-    bool stays = false;
-    for (const MemberPath& one : wanted.paths) stays = stays || one.name == path.name;
-    if (!stays) untold_.insert(path.name.pop);
+    if (!has(path.name)) untold_.insert(path.name.pop);
   }
   for (MemberPath& path : wanted.paths) {
     if (path.private_key.is_set()) continue;
@@ -221,7 +242,7 @@ void MembershipDesk::on_lanes(const std::string& pop, const std::vector<PeerToPu
 }
 
 void MembershipDesk::rotate(const PathName& name) {
-  if (!membership_ || rotating_) return;
+  if (!membership_ || !enrolment_ || rotating_) return;
   MemberPath* path = membership_->path(name);
   if (path == nullptr) return;
   if (!path->next) begin_rotation(*path, ports_.secrets);
@@ -237,13 +258,26 @@ void MembershipDesk::readd(const PathName& name) {
   if (path == nullptr || !enrolment_) return;
   const Instant now = ports_.clock.now();
   const auto asked = readds_.find(name);
-  if (asked != readds_.end() && now < asked->second + kReaddEvery) return;
-  readds_[name] = now;
+  if (asked != readds_.end() && now < asked->second.asked + kReaddEvery) return;
+  readds_[name] = {now, false};
   ports_.log.warning("tunnel", "{}: asking the PoP to add this box anew", name.text());
   enrolment_->readd(*membership_, name.pop, public_key_of(path->private_key),
-                    [this](const Result<void>& added) {
-                      if (!added) say(added.error());
+                    [this, name](const Result<void>& added) {
+                      if (!added) return say(added.error());
+                      const auto known = readds_.find(name);
+                      if (known != readds_.end()) known->second.done = true;
                     });
+}
+
+bool MembershipDesk::readd_asked(const PathName& path) const {
+  const auto asked = readds_.find(path);
+  return asked != readds_.end() && asked->second.done;
+}
+
+// When it was asked stays: it is not asked more often for this.
+void MembershipDesk::readd_helped(const PathName& path) {
+  const auto asked = readds_.find(path);
+  if (asked != readds_.end()) asked->second.done = false;
 }
 
 void MembershipDesk::refresh() {
@@ -254,6 +288,7 @@ void MembershipDesk::refresh() {
     if (!news) return say(news.error());
     const Membership before = *membership_;
     take_news(*membership_, std::move(*news));
+    if (rotating_ && membership_->path(*rotating_) == nullptr) rotating_.reset();
     if (before == *membership_) return;
     ports_.log.info("tunnel", "the operator changed the network's plan");
     (void)save().has_value();  // said

@@ -52,6 +52,7 @@ class MembershipDesk {
   // Errors: of a file that is there and cannot be used; then nothing is overwritten.
   Result<void> load();
   const Membership* membership() const { return membership_ ? &*membership_ : nullptr; }
+  bool is_unreadable() const { return unreadable_; }  // there is one, load() could not use it
 
   void join(const JoinWish& wish, Done done);
   void import(std::string_view text, Done done);
@@ -64,7 +65,9 @@ class MembershipDesk {
   bool is_rotating() const { return rotating_.has_value(); }
   // The PoP forgets the clock that it remembers of this path. At most every kReaddEvery.
   void readd(const PathName& path);
-  bool readd_asked(const PathName& path) const { return readds_.contains(path); }
+  // Since it worked last, and the PoP has done it.
+  bool readd_asked(const PathName& path) const;
+  void readd_helped(const PathName& path);                 // it works
   void poll();                                             // once a second
   const std::string& trouble() const { return trouble_; }  // with the operator; empty: none
 
@@ -76,6 +79,7 @@ class MembershipDesk {
                 const Result<std::vector<Lane>>& lanes);
   void on_joined(Result<Membership> joined, const std::string& ca_file, const Done& done);
   void forget();
+  Result<void> may_join();
   void refresh();
   void say(const Error& error);
 
@@ -91,10 +95,16 @@ class MembershipDesk {
   std::set<std::string> untold_;   // PoPs that do not know all keys
   std::set<std::string> telling_;  // PoPs whose answer is awaited
   std::optional<PathName> rotating_;
-  std::map<PathName, Instant> readds_;  // asked when
+  struct Readd {
+    Instant asked;
+    bool done = false;
+  };
+  std::map<PathName, Readd> readds_;
   Instant tell_at_;
   Instant refresh_at_;
   bool joining_now_ = false;
+  bool leaving_now_ = false;
+  bool unreadable_ = false;
   std::string trouble_;
 };
 
