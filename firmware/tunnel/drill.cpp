@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "firmware/base/check.h"
+
 namespace sluice::tunnel {
 
 namespace {
@@ -34,15 +36,12 @@ std::string drill_removal() {
   return "table inet sluice_drill {}\ndelete table inet sluice_drill\n";
 }
 
-Drill::Drill(const DrillPorts& ports, const PathView& path, Look look, Callback come_back,
-             std::function<std::string(int)> name, TunnelCommands::OnDrill done)
+Drill::Drill(const DrillPorts& ports, const PathView& path, Hooks hooks)
     : ports_(ports),
       first_(path),
-      look_(std::move(look)),
-      come_back_(std::move(come_back)),
-      name_(std::move(name)),
-      done_(std::move(done)),
-      limit_(ports.timers.make([this] { on_time(); })) {
+      hooks_(std::move(hooks)),
+      limit_(ports.timers.make([this] { on_time(); })),
+      tell_(ports.timers.make([this] { tell(); })) {
   report_.traffic = to_text(TrafficClass::interactive);
   report_.from = first_.name.text();
   cut();
@@ -51,6 +50,7 @@ Drill::Drill(const DrillPorts& ports, const PathView& path, Look look, Callback 
 Drill::~Drill() = default;
 
 void Drill::move_to(State state, Duration most) {
+  ENSURE(state_ != State::over);
   state_ = state;
   limit_->start(most);
 }
@@ -70,7 +70,8 @@ void Drill::cut() {
 }
 
 void Drill::step() {
-  const Moment moment = look_();
+  if (is_over()) return;
+  const Moment moment = hooks_.look();
   const Instant now = ports_.clock.now();
   if (state_ == State::watching) {
     if (!detected_ && moment.first_state == PathState::dead) {
@@ -80,12 +81,12 @@ void Drill::step() {
     }
     if (moment.path == first_.number) return;
     report_.switched = now - cut_at_;
-    report_.to = name_(moment.path);
+    report_.to = hooks_.name(moment.path);
     return heal();
   }
   if (state_ == State::healing && moment.first_state == PathState::good) {
     move_to(State::returning, kReturnMax);
-    return come_back_();
+    return hooks_.come_back();
   }
   if (state_ == State::returning && moment.path == first_.number) {
     report_.returned = true;
@@ -95,23 +96,39 @@ void Drill::step() {
 
 void Drill::heal() {
   move_to(State::healing, kHealMax);
-  undo_ = ports_.programs.run(nft(drill_removal()), [](const Result<ports::ProgramEnd>&) {});
+  hooks_.undo();
 }
 
 void Drill::on_time() {
   if (state_ == State::watching) return heal();  // it did not move
+  if (state_ == State::cutting) failed_ = "nft did not come to its end";
   finish();
 }
 
+void Drill::abandon(Error why) {
+  if (is_over()) return;
+  finish();
+  result_ = std::move(why);
+}
+
 void Drill::finish() {
-  if (state_ == State::over) return;
   const bool cut = state_ == State::watching || state_ == State::cutting;
   state_ = State::over;
   limit_->stop();
-  if (cut) undo_ = ports_.programs.run(nft(drill_removal()), [](const auto&) {});
+  result_ = verdict();
+  if (cut) hooks_.undo();
+  tell_->start(Duration());
+}
+
+void Drill::tell() {
+  const Result<DrillReport> result = *std::exchange(result_, std::nullopt);
+  hooks_.done(result);
+}
+
+Result<DrillReport> Drill::verdict() const {
   if (!failed_.empty()) {
-    return done_(Error{ErrorKind::unsupported, "tunnel",
-                       "the path could not be cut, so nothing was tried: " + failed_});
+    return Error{ErrorKind::unsupported, "tunnel",
+                 "the path could not be cut, so nothing was tried: " + failed_};
   }
   DrillReport report;
   report.steps = {report_};
@@ -129,7 +146,7 @@ void Drill::finish() {
     report.zh = fmt::format("切断后 {} 毫秒流量切到 {}，之后已返回。", report_.switched.as_ms(),
                             report_.to);
   }
-  done_(report);
+  return report;
 }
 
 }  // namespace sluice::tunnel

@@ -3,13 +3,15 @@
 //
 //   cutting -> watching -> healing -> returning -> over      any -> over: it took too long
 //
-// Thread: loop; step() is called whenever a path changed, and by a timer of its own. Lifetime: ends
-// before the ports. When it ends before it is over, the cut is undone by undo(), also of an earlier
-// run of the program.
+// Thread: loop. Order: step() whenever a path changed. `done` is told in a later turn. Lifetime:
+// ends before the ports, not inside `done`. The cut is taken away by DrillHooks::undo, which has to
+// see to it that this is done in the end; also after one that ended before it was over, with its
+// program.
 #pragma once
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "firmware/ports/clock.h"
@@ -41,16 +43,22 @@ class Drill {
     PathState first_state = PathState::down;  // of the path that was cut
     int unanswered = 0;                       // its probes
   };
-  using Look = std::function<Moment()>;
-  // `come_back`: the first path is well again, traffic shall return to it.
-  Drill(const DrillPorts& ports, const PathView& path, Look look, Callback come_back,
-        std::function<std::string(int)> name, TunnelCommands::OnDrill done);
+  struct Hooks {
+    std::function<Moment()> look;
+    Callback come_back;  // the first path is well again, traffic shall return to it
+    Callback undo;       // take the cut away: drill_removal()
+    std::function<std::string(int)> name;
+    TunnelCommands::OnDrill done;
+  };
+  Drill(const DrillPorts& ports, const PathView& path, Hooks hooks);
   ~Drill();
   Drill(const Drill&) = delete;
   Drill& operator=(const Drill&) = delete;
 
   void step();
+  void abandon(Error why);  // what it rests on is gone
   bool is_over() const { return state_ == State::over; }
+  bool is_told() const { return is_over() && !result_; }
 
  private:
   enum class State { cutting, watching, healing, returning, over };
@@ -58,24 +66,24 @@ class Drill {
   void cut();
   void heal();
   void finish();
+  Result<DrillReport> verdict() const;
+  void tell();
   void on_time();
 
   // Fixed after construction.
   const DrillPorts ports_;
   const PathView first_;
-  const Look look_;
-  const Callback come_back_;
-  const std::function<std::string(int)> name_;
-  const TunnelCommands::OnDrill done_;
+  const Hooks hooks_;
   // Changes.
   State state_ = State::cutting;
   DrillStep report_;
   Instant cut_at_;
   bool detected_ = false;
   std::string failed_;
+  std::optional<Result<DrillReport>> result_;  // until it is told
   std::unique_ptr<ports::ProgramRun> run_;
-  std::unique_ptr<ports::ProgramRun> undo_;
   std::unique_ptr<ports::Timer> limit_;
+  std::unique_ptr<ports::Timer> tell_;
 };
 
 }  // namespace sluice::tunnel

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "firmware/tunnel/site_line.h"
@@ -70,17 +71,54 @@ void SiteTunnels::judge_date() {
 }
 
 void SiteTunnels::believe_unprobed(Line& line) {
-  const auto& peer = line.line.peer();
+  const MemberPath* path = membership()->path(line.line.number());
+  const UplinkSeen* uplink = path == nullptr ? nullptr : uplink_of(*path, uplinks_);
+  const std::optional<Duration> age = handshake_age(line);
   PathState state = PathState::starting;
   if (!line.line.is_settled()) {
     state = PathState::down;
-  } else if (peer && peer->last_handshake) {
-    const Duration age = ports_.calendar.now() - *peer->last_handshake;
-    state = age < kUnprobedFresh ? PathState::good : PathState::dead;
+  } else if (uplink == nullptr || !uplink->trouble.empty()) {
+    state = PathState::dead;
+  } else if (age) {
+    state = *age < kUnprobedFresh ? PathState::good : PathState::dead;
   }
   if (state == line.unprobed) return;
   line.unprobed = state;
   line.unprobed_since = ports_.clock.now();
+}
+
+// WireGuard dates handshakes; how long ago one was is counted from when it was first seen, since
+// dates are set now and then.
+void SiteTunnels::note_handshake(Line& line) const {
+  const auto& peer = line.line.peer();
+  const std::optional<Date> last = peer ? peer->last_handshake : std::nullopt;
+  if (line.handshake == last) return;
+  const Duration age = last ? ports_.calendar.now() - *last : Duration();
+  const bool first = !line.handshake;  // of an earlier run, perhaps
+  line.handshake = last;
+  line.handshake_at = ports_.clock.now() - (first ? std::max(age, Duration()) : Duration());
+}
+
+std::optional<Duration> SiteTunnels::handshake_age(const Line& line) const {
+  if (!line.handshake) return std::nullopt;
+  return ports_.clock.now() - line.handshake_at;
+}
+
+// What the uplink gives beside the tunnel, as far as it was asked since the path is as it is.
+void SiteTunnels::add_where(const Line& line, const MemberPath& path, PathEvidence& seen) const {
+  const UplinkWatch::Known* known = watch_.known(seen.uplink);
+  PathView view;
+  line.line.prober().fill(view);
+  const Instant since = membership()->can_probe() ? view.since : line.unprobed_since;
+  if (known == nullptr || known->at < since || is_well(view.state)) return;
+  const bool tcp = path.name.transport == Transport::tcp443;
+  for (const WhereFinding& host : known->finding.hosts) {
+    if (host.pop != path.name.pop) continue;
+    if (!tcp && host.host.family != family_of(path.name.transport)) continue;
+    seen.where_asked += kWhereTries;
+    seen.where_answered += host.reachable ? kWhereTries : 0;
+    seen.cloned = seen.cloned || host.cloned;
+  }
 }
 
 PathEvidence SiteTunnels::evidence_of(const Line& line, const MemberPath& path) const {
@@ -92,24 +130,21 @@ PathEvidence SiteTunnels::evidence_of(const Line& line, const MemberPath& path) 
   seen.enrolled = path.lane.has_value();
   seen.interface_there = uplink != nullptr && uplink->link != 0;
   seen.carrier = uplink != nullptr && uplink->up && uplink->carrier;
-  seen.address = uplink != nullptr && !uplink->addresses.empty();
-  seen.gateway = uplink != nullptr && (uplink->has_default4 || uplink->has_default6);
+  const bool any = path.name.transport == Transport::tcp443;
   const auto family = family_of(path.name.transport);
+  seen.address = uplink != nullptr &&
+                 std::any_of(uplink->addresses.begin(), uplink->addresses.end(),
+                             [&](const auto& one) { return any || one.address.family == family; });
+  const bool v4 = uplink != nullptr && uplink->has_default4;
+  const bool v6 = uplink != nullptr && uplink->has_default6;
+  seen.gateway = (v4 && (any || family == IpAddress::Family::v4)) ||
+                 (v6 && (any || family == IpAddress::Family::v6));
   seen.resolved = book_.address_for(path.name.pop, path.name.transport, true, true).has_value();
-  if (const UplinkWatch::Known* known = watch_.known(seen.uplink)) {
-    for (const WhereFinding& host : known->finding.hosts) {
-      if (host.pop != path.name.pop || host.host.family != family) continue;
-      seen.where_asked += kWhereTries;
-      seen.where_answered += host.reachable ? kWhereTries : 0;
-      seen.cloned = seen.cloned || host.cloned;
-    }
-  }
-  if (path.name.transport == Transport::tcp443) seen.tcp_open = line.shim && line.shim->is_up();
+  add_where(line, path, seen);
+  if (any) seen.tcp_open = line.shim && line.shim->is_up();
   seen.clock = clock_;
   seen.readd_asked = desk_.readd_asked(path.name);
-  if (line.line.peer() && line.line.peer()->last_handshake) {
-    seen.handshake_age = ports_.calendar.now() - *line.line.peer()->last_handshake;
-  }
+  seen.handshake_age = handshake_age(line);
   const PathProber& prober = line.line.prober();
   const PathState state = prober.state();
   seen.probes_asked = is_well(state) ? kProbesEnough : prober.health().unanswered();
@@ -127,6 +162,19 @@ PathEvidence SiteTunnels::evidence_of(const Line& line, const MemberPath& path) 
   return seen;
 }
 
+// While any path is good by an address of a PoP, that address stays.
+void SiteTunnels::judge_addresses(const Membership& membership) {
+  std::map<std::pair<std::string, IpAddress::Family>, bool> good;
+  for (const auto& [number, line] : lines_) {
+    if (line->leaving) continue;
+    const PathName& name = line->line.name();
+    const PathState state = membership.can_probe() ? line->line.prober().state() : line->unprobed;
+    bool& any = good[{name.pop, family_of(name.transport)}];
+    any = any || is_well(state) || state == PathState::suspect;
+  }
+  for (const auto& [side, any] : good) book_.set_good(side.first, side.second, any);
+}
+
 void SiteTunnels::care_for(Line& line, const Membership& membership) {
   const MemberPath* path = membership.path(line.line.number());
   if (path == nullptr || line.leaving) return;
@@ -136,9 +184,10 @@ void SiteTunnels::care_for(Line& line, const Membership& membership) {
     line.received_before = peer->received_bytes;
     line.sent_before = peer->sent_bytes;
   }
+  note_handshake(line);
   if (!membership.can_probe()) believe_unprobed(line);
   const PathState state = membership.can_probe() ? line.line.prober().state() : line.unprobed;
-  book_.set_good(path->name.pop, family_of(path->name.transport), is_well(state));
+  if (is_well(state)) desk_.readd_helped(path->name);
   const PathEvidence evidence = evidence_of(line, *path);
   line.diagnosis = diagnose(evidence);
   const Cause cause = line.diagnosis.cause;
@@ -152,6 +201,7 @@ void SiteTunnels::care_for(Line& line, const Membership& membership) {
   // An address translation that has forgotten us, or remembers us wrongly: UDP gets through from a
   // fresh port and not from this one.
   const Instant now = ports_.clock.now();
+  if (line.new_port_at == Instant()) line.new_port_at = now;
   PathView view;
   line.line.prober().fill(view);
   const bool stale = state == PathState::dead && now >= view.since + kStaleAfter &&
@@ -160,7 +210,6 @@ void SiteTunnels::care_for(Line& line, const Membership& membership) {
                      now >= line.new_port_at + kNewPortEvery;
   const bool due = !settings_.port_life.is_zero() && is_well(state) &&
                    now >= line.new_port_at + settings_.port_life;
-  if (line.new_port_at == Instant()) line.new_port_at = now;
   if (!stale && !due) return;
   line.new_port_at = now;
   if (stale) ports_.log.info("tunnel", "{}: taking a new port", path->name.text());
@@ -174,9 +223,13 @@ void SiteTunnels::rotate_keys(const Membership& membership) {
   for (const std::optional<int>& path : switch_.chosen()) {
     if (path) active.push_back(*path);
   }
+  // A wish of a time to come (the date was set back) would never be fulfilled.
+  const Date now = ports_.calendar.now();
+  if (rotation_asked_) rotation_asked_ = std::min(*rotation_asked_, now);
   const RotationWish wish{settings_.key_life, rotation_asked_};
-  const auto due = rotation_due(membership, views(), active, wish, ports_.calendar.now());
-  if (due && !due->traffic_first) return desk_.rotate(due->path);
+  const auto due = rotation_due(membership, views(), active, wish, now);
+  // Without failover traffic does not move for this either.
+  if (due && (!due->traffic_first || !settings_.failover)) return desk_.rotate(due->path);
   const MemberPath* path = due ? membership.path(due->path) : nullptr;
   ChoiceWish away;
   if (path != nullptr) away.excluded = 1U << static_cast<unsigned>(path->number);

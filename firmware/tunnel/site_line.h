@@ -40,7 +40,9 @@ struct SiteTunnels::Line final : ShimSink {
   // Without probes: by WireGuard's own handshakes.
   PathState unprobed = PathState::down;
   Instant unprobed_since;
-  uint64_t received_before = 0;  // bytes, as of the last care
+  std::optional<Date> handshake;  // the last, as the backend dates it
+  Instant handshake_at;           // the same by the clock, which nobody sets
+  uint64_t received_before = 0;   // bytes, as of the last care
   uint64_t sent_before = 0;
   uint64_t received = 0;  // in the last second
   uint64_t sent = 0;

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "firmware/tunnel/belt.h"
@@ -39,6 +40,14 @@ bool has_v6(const std::vector<UplinkSeen>& uplinks) {
                      [](const UplinkSeen& one) { return one.has_default6; });
 }
 
+bool holds_ours(const ports::NetworkState& network) {
+  return !network.rules.empty() || !network.nexthops.empty() ||
+         std::any_of(network.routes.begin(), network.routes.end(),
+                     [](const auto& route) { return route.protocol == ports::kOurProtocol; }) ||
+         std::any_of(network.links.begin(), network.links.end(),
+                     [](const auto& link) { return is_our_interface(link.name); });
+}
+
 const ports::LinkState* link_named(const ports::NetworkState& network, std::string_view name) {
   for (const ports::LinkState& link : network.links) {
     if (link.name == name) return &link;
@@ -51,8 +60,11 @@ const ports::LinkState* link_named(const ports::NetworkState& network, std::stri
 void SiteTunnels::look() {
   soon_->stop();
   if (!running_) return;
+  if (drill_ && drill_->is_told()) drill_.reset();
   const bool idle = membership() == nullptr && lines_.empty();
   if (idle && clean_) return;  // a box without a network looks at nothing
+  // Who we are is not known: what an earlier run made stays as it is.
+  if (idle && desk_.is_unreadable()) return;
   const std::vector<UplinkSeen> before = uplinks_;
   if (!read_network()) return;
   follow_uplinks(before);
@@ -65,8 +77,9 @@ void SiteTunnels::look() {
   if (!overlaps_.empty()) member = nullptr;
   make_lines(member);
   switch_.adopt(network_, views());
+  routes_mtu_ = routes_mtu();
   const Wanted wanted = wanted_state(wanted_input(member));
-  const bool ours = !network_.rules.empty() || !network_.nexthops.empty();
+  const bool ours = holds_ours(network_);
   if (member != nullptr || ours || !lines_.empty()) keep_rules(member);
   clean_ = idle && !ours;
   apply(wanted);
@@ -106,6 +119,7 @@ void SiteTunnels::follow_uplinks(const std::vector<UplinkSeen>& before) {
     if (could && !can) {
       const bool carrier = is != nullptr && is->link != 0 && !is->carrier;
       line->line.prober().lose(carrier ? DeathCause::carrier_lost : DeathCause::uplink_gone);
+      if (membership() != nullptr && !membership()->can_probe()) believe_unprobed(*line);
       lost = true;
     } else if (can && (!could || moved(*was, *is))) {
       if (line->shim) line->shim->redial();
@@ -117,15 +131,31 @@ void SiteTunnels::follow_uplinks(const std::vector<UplinkSeen>& before) {
   if (!changes.empty()) book_.network_changed();
 }
 
+// What is gone for a moment (an uplink whose interface or IPv6 is not up yet) keeps its paths:
+// without them it would have to be enrolled anew.
+PathWishes SiteTunnels::path_wishes(const Membership& membership) {
+  PathWishes wishes;
+  for (const UplinkSeen& uplink : uplinks_) {
+    if (uplink.link != 0) missing_.erase(uplink.name);
+    const Instant since = uplink.link != 0
+                              ? ports_.clock.now()
+                              : missing_.emplace(uplink.name, ports_.clock.now()).first->second;
+    const bool waits = ports_.clock.now() < since + kUplinkWait;
+    if (waits || !settings_.uplinks.empty()) wishes.uplinks.push_back(uplink.name);
+  }
+  wishes.transports = {Transport::udp4};
+  if (settings_.tcp443) wishes.transports.push_back(Transport::tcp443);
+  const bool had_v6 =
+      std::any_of(membership.paths.begin(), membership.paths.end(),
+                  [](const MemberPath& path) { return path.name.transport == Transport::udp6; });
+  if (had_v6 || has_v6(uplinks_)) wishes.transports.push_back(Transport::udp6);
+  return wishes;
+}
+
 void SiteTunnels::make_lines(const Membership* membership) {
   if (membership != nullptr) {
     book_.follow(membership->pops);
-    PathWishes wishes;
-    for (const UplinkSeen& uplink : uplinks_) wishes.uplinks.push_back(uplink.name);
-    wishes.transports = {Transport::udp4};
-    if (settings_.tcp443) wishes.transports.push_back(Transport::tcp443);
-    if (has_v6(uplinks_)) wishes.transports.push_back(Transport::udp6);
-    desk_.keep_paths(wishes);
+    desk_.keep_paths(path_wishes(*membership));
     for (const MemberPath& path : membership->paths) {
       if (!path.lane || lines_.contains(path.number)) continue;
       lines_[path.number] = std::make_unique<Line>(*this, path.number, path.name);
@@ -133,14 +163,22 @@ void SiteTunnels::make_lines(const Membership* membership) {
   } else {
     watch_.forget();
     switch_.forget();
+    if (drill_) {
+      drill_->abandon({ErrorKind::gone, "tunnel", "the tunnels were switched off meanwhile"});
+    }
   }
+  bool chosen_leaves = false;
   for (auto at = lines_.begin(); at != lines_.end();) {
     Line& line = *at->second;
     const MemberPath* path = membership == nullptr ? nullptr : membership->path(at->first);
     line.leaving = path == nullptr || path->name != line.line.name();
     if (line.leaving) line.line.want_nothing();
+    const bool chosen = switch_.chosen(TrafficClass::interactive) == at->first ||
+                        switch_.chosen(TrafficClass::bulk) == at->first;
+    chosen_leaves = chosen_leaves || (line.leaving && chosen);
     at = line.leaving && line.line.is_removed() ? lines_.erase(at) : std::next(at);
   }
+  if (chosen_leaves) choose();  // before its routes go
 }
 
 WantedInput SiteTunnels::wanted_input(const Membership* membership) const {
@@ -149,7 +187,7 @@ WantedInput SiteTunnels::wanted_input(const Membership* membership) const {
   input.uplinks = &uplinks_;
   input.network = &network_;
   input.chosen = switch_.chosen();
-  input.routes_mtu = routes_mtu();
+  input.routes_mtu = routes_mtu_;
   if (membership == nullptr) return input;
   for (const auto& [number, held] : lines_) {
     Line& line = *held;
@@ -227,7 +265,7 @@ int SiteTunnels::routes_mtu() const {
 }
 
 void SiteTunnels::apply(const Wanted& wanted) {
-  failed_.clear();
+  const std::vector<std::string> failed_before = std::exchange(failed_, {});
   for (const ports::NetworkChange& change : difference(wanted, network_)) {
     if (changes_left_ == 0) {
       failed_.emplace_back(
@@ -239,15 +277,19 @@ void SiteTunnels::apply(const Wanted& wanted) {
     Result<void> applied = ports_.links.apply(change);
     ports_.log.debug("tunnel", "{}", ports::text(change));
     if (applied) continue;
-    ports_.log.warning("tunnel", "{}: {}", ports::text(change), applied.error().text);
     failed_.push_back(ports::text(change) + ": " + applied.error().text);
+    const bool said = std::find(failed_before.begin(), failed_before.end(), failed_.back()) !=
+                      failed_before.end();
+    if (!said) ports_.log.warning("tunnel", "{}", failed_.back());
   }
   for (const std::string& interface : stray_interfaces(wanted, network_)) {
     if (line_of(interface) != nullptr || !straying_.insert(interface).second) continue;
-    ports_.wireguard.remove(interface, [this, interface](const Result<void>& removed) {
-      straying_.erase(interface);
-      if (!removed) ports_.log.warning("tunnel", "{}: {}", interface, removed.error().text);
-    });
+    ports_.wireguard.remove(
+        interface, [this, interface, alive = alive_](const Result<void>& removed) {
+          if (!*alive) return;
+          straying_.erase(interface);
+          if (!removed) ports_.log.warning("tunnel", "{}: {}", interface, removed.error().text);
+        });
   }
 }
 
@@ -262,6 +304,7 @@ void SiteTunnels::bring_up(const Wanted& wanted, const Membership* membership) {
     const Pop* pop = path == nullptr ? nullptr : membership->pop(path->name.pop);
     const ports::LinkState* link = link_named(network_, device.interface);
     const bool stands = link != nullptr && link->up && !link->addresses.empty();
+    if (link == nullptr && line->line.is_settled()) line->line.poll();  // somebody took it away
     if (!identity || pop == nullptr || !stands || !line->line.is_settled()) continue;
     ProberSpec spec;
     spec.interface = device.interface;
@@ -273,8 +316,7 @@ void SiteTunnels::bring_up(const Wanted& wanted, const Membership* membership) {
     spec.key = identity->key;
     spec.mtu = link->mtu;
     spec.metered = line->metered;
-    line->line.probe(spec, fmt::format("{} {} {} {} {}", link->index, spec.pop.text(), spec.lane,
-                                       link->mtu, spec.metered));
+    line->line.probe(spec, link->index);
   }
 }
 
@@ -282,6 +324,7 @@ void SiteTunnels::keep_rules(const Membership* membership) {
   BeltInput belt;
   if (membership == nullptr) {
     rules_.want("belt", "nft", {"--file", "-"}, belt_removal(), true);
+    rules_.keep_only("shaping of ", {});
     return;
   }
   belt.prefixes = inner_destinations(*membership);
@@ -292,6 +335,7 @@ void SiteTunnels::keep_rules(const Membership* membership) {
     }
   }
   rules_.want("belt", "nft", {"--file", "-"}, belt_ruleset(belt));
+  std::set<std::string> shaped_links;
   for (const auto& [number, line] : lines_) {
     const ports::LinkState* link = link_named(network_, interface_of(number));
     if (link == nullptr || line->leaving) continue;
@@ -301,10 +345,13 @@ void SiteTunnels::keep_rules(const Membership* membership) {
     if (rate != settings_.rates_up.end()) shape.rate_bits = rate->second;
     if (line->line.name().transport == Transport::udp6) shape.outer = Family::v6;
     const bool shaped = is_shaped(shape);
-    rules_.want(fmt::format("shaping of {} ({})", link->name, link->index), "tc",
-                {"-force", "-batch", "-"},
+    // With its index: another interface of the same name is without.
+    const std::string subject = fmt::format("shaping of {} ({})", link->name, link->index);
+    shaped_links.insert(subject);
+    rules_.want(subject, "tc", {"-force", "-batch", "-"},
                 shaped ? shaping_batch(shape) : shaping_removal(link->name), !shaped);
   }
+  rules_.keep_only("shaping of ", shaped_links);
 }
 
 }  // namespace sluice::tunnel

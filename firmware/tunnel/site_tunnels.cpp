@@ -25,7 +25,10 @@ SiteTunnels::SiteTunnels(TunnelPorts ports, std::string state_folder, std::strin
       soon_(ports_.timers.make([this] { look(); })),
       again_(ports_.timers.make([this] { choose(); })) {}
 
-SiteTunnels::~SiteTunnels() { stop(); }
+SiteTunnels::~SiteTunnels() {
+  *alive_ = false;
+  stop();
+}
 
 void SiteTunnels::configure(SiteSettings settings) {
   settings_ = std::move(settings);
@@ -41,10 +44,9 @@ void SiteTunnels::start() {
     network_trouble_ = loaded.error().text;
   }
   switch_.open();
+  remember_uplinks();
   // A drill of an earlier run that did not come to its end.
-  if (membership() != nullptr) {
-    rules_.want("drill", "nft", {"--file", "-"}, drill_removal(), true);
-  }
+  if (membership() != nullptr) undo_drill();
   ports_.links.watch(this);
   judge_date();
   // At once: before anybody here sends, what is for the network has no other way than the tunnels.
@@ -82,15 +84,31 @@ void SiteTunnels::tick() {
   desk_.poll();
   rules_.poll();
   const Membership* member = membership();
-  if (member != nullptr && settings_.on) {
+  if (member != nullptr && settings_.on && overlaps_.empty()) {
     for (const auto& [number, line] : lines_) {
       line->line.poll();
       care_for(*line, *member);
     }
+    judge_addresses(*member);
     rotate_keys(*member);
     watch_.poll(uplinks_, *member, book_, unwell());
   }
   look();
+}
+
+// Uplinks that paths are named after: a start before the system has brought them up forgets none,
+// and their numbers stay.
+void SiteTunnels::remember_uplinks() {
+  if (membership() == nullptr || !uplinks_.empty()) return;
+  for (const MemberPath& path : membership()->paths) {
+    const std::string& name = path.name.uplink;
+    if (name == kAnyUplink || find_uplink(uplinks_, name) != nullptr) continue;
+    if (uplinks_.size() == static_cast<size_t>(kUplinksMax)) return;
+    UplinkSeen uplink;
+    uplink.number = static_cast<int>(uplinks_.size());
+    uplink.name = uplink.interface = name;
+    uplinks_.push_back(std::move(uplink));
+  }
 }
 
 // Where the traffic goes now, and what that means to those who send.
@@ -105,8 +123,11 @@ void SiteTunnels::choose() {
     again_->start(std::max(Duration(), *again - ports_.clock.now()));
   }
   if (drill_) drill_->step();
-  if (drill_ && drill_->is_over()) soon();
-  bool changed = false;
+  if (routes_mtu() != routes_mtu_) soon();
+  const std::vector<IpPrefix> behind =
+      settings_.on && membership() != nullptr ? membership()->prefixes : std::vector<IpPrefix>();
+  bool changed = told_prefixes_ != behind;
+  told_prefixes_ = behind;
   for (const TrafficClass traffic : {TrafficClass::interactive, TrafficClass::bulk}) {
     std::optional<Carriage>& told = told_[static_cast<size_t>(traffic)];
     std::optional<Carriage> now = carriage(traffic);
@@ -278,14 +299,17 @@ void SiteTunnels::rotate(std::string_view author, Done done) {
 
 void SiteTunnels::leave(std::string_view author, Done done) {
   ports_.log.info("tunnel", "leaving the compute network, asked by {}", author);
-  drill_.reset();
-  rules_.forget("drill");
   desk_.leave(std::move(done));
 }
 
 void SiteTunnels::drill(std::string_view author, OnDrill done) {
-  if (drill_ && !drill_->is_over()) {
+  if (drill_) {
     return done(Error{ErrorKind::busy, "tunnel", "a rehearsal runs already; wait for it"});
+  }
+  if (!settings_.failover) {
+    return done(Error{ErrorKind::refused, "tunnel",
+                      "failover is off, so cutting the path would be an outage; set "
+                      "tunnel.failover to auto first"});
   }
   const std::optional<int> first = switch_.chosen(TrafficClass::interactive);
   const std::vector<PathView> paths = views();
@@ -307,7 +331,8 @@ void SiteTunnels::drill(std::string_view author, OnDrill done) {
                      author);
   switch_.set_drill(true);
   const int number = path->number;
-  const auto look = [this, number] {
+  Drill::Hooks hooks;
+  hooks.look = [this, number] {
     Drill::Moment moment;
     moment.path = switch_.chosen(TrafficClass::interactive).value_or(kNoPath);
     const Line* line = line_of(number);
@@ -316,23 +341,31 @@ void SiteTunnels::drill(std::string_view author, OnDrill done) {
     moment.unanswered = line->line.prober().health().unanswered();
     return moment;
   };
-  const auto come_back = [this, number] {
+  hooks.come_back = [this, number] {
     ChoiceWish wish;
     wish.only = number;
     switch_.want(TrafficClass::interactive, wish);
     soon();
   };
-  const auto name = [this](int of) {
+  hooks.undo = [this] { undo_drill(); };
+  hooks.name = [this](int of) {
     const Line* line = line_of(of);
     return line == nullptr ? std::string() : line->line.name().text();
   };
-  drill_ = std::make_unique<Drill>(
-      DrillPorts{ports_.clock, ports_.timers, ports_.programs}, *path, look, come_back, name,
-      [this, done = std::move(done)](const Result<DrillReport>& report) {
-        switch_.set_drill(false);
-        switch_.want(TrafficClass::interactive, {});
-        done(report);
-      });
+  hooks.done = [this, done = std::move(done)](const Result<DrillReport>& report) {
+    switch_.set_drill(false);
+    switch_.want(TrafficClass::interactive, {});
+    soon();  // which ends it
+    done(report);
+  };
+  drill_ = std::make_unique<Drill>(DrillPorts{ports_.clock, ports_.timers, ports_.programs}, *path,
+                                   std::move(hooks));
+}
+
+// Until it has worked, whatever becomes of the drill.
+void SiteTunnels::undo_drill() {
+  rules_.forget("drill");
+  rules_.want("drill", "nft", {"--file", "-"}, drill_removal());
 }
 
 }  // namespace sluice::tunnel

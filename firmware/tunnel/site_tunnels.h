@@ -78,6 +78,8 @@ class SiteTunnels : public TunnelSight,
   static constexpr Duration kNewPortEvery = Duration::seconds(20);  // out of need, of one path
   static constexpr size_t kSwitchesShown = 10;
   static constexpr int kChangesMax = 2000;  // of the kernel's state, in a second
+  // An interface that is not there any more keeps its paths and keys so long.
+  static constexpr Duration kUplinkWait = Duration::seconds(600);
 
   SiteTunnels(TunnelPorts ports, std::string state_folder, std::string box_name,
               CarriageSink& sink);
@@ -114,11 +116,14 @@ class SiteTunnels : public TunnelSight,
   void on_address_changed(const std::string& pop, IpAddress::Family family) override;
   void soon();  // look() in a later turn
   void tick();
+  void remember_uplinks();
+  void undo_drill();
 
   // site_look.cpp: the pass.
   void look();
   bool read_network();
   void follow_uplinks(const std::vector<UplinkSeen>& before);
+  PathWishes path_wishes(const Membership& membership);
   void make_lines(const Membership* membership);
   WantedInput wanted_input(const Membership* membership) const;
   void apply(const Wanted& wanted);
@@ -131,6 +136,10 @@ class SiteTunnels : public TunnelSight,
   void judge_date();
   void care_for(Line& line, const Membership& membership);
   PathEvidence evidence_of(const Line& line, const MemberPath& path) const;
+  void add_where(const Line& line, const MemberPath& path, PathEvidence& seen) const;
+  void note_handshake(Line& line) const;
+  std::optional<Duration> handshake_age(const Line& line) const;
+  void judge_addresses(const Membership& membership);
   void rotate_keys(const Membership& membership);
   void believe_unprobed(Line& line);
   std::vector<std::string> unwell() const;
@@ -165,7 +174,11 @@ class SiteTunnels : public TunnelSight,
   std::set<std::string> straying_;                 // interfaces that are being removed
   int changes_left_ = kChangesMax;                 // until the next tick
   std::optional<std::pair<Date, Instant>> dated_;  // of one moment
-  std::vector<std::string> failed_;  // changes that the kernel refused in the last pass
+  std::vector<std::string> failed_;         // changes that the kernel refused in the last pass
+  std::map<std::string, Instant> missing_;  // uplinks without an interface, since when
+  int routes_mtu_ = 0;                      // as last wanted
+  std::vector<IpPrefix> told_prefixes_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   std::vector<Words> overlaps_;
   std::optional<Carriage> told_[kClasses];
   std::unique_ptr<Drill> drill_;

@@ -59,7 +59,11 @@ bool TrafficSwitch::choose(const std::vector<PathView>& paths, const std::vector
   if (settling_) return false;
   for (const TrafficClass traffic : {TrafficClass::interactive, TrafficClass::bulk}) {
     const size_t at = index(traffic);
-    if (still_ && find(paths, standing_[at].path) != nullptr) continue;
+    if (still_ && find(paths, standing_[at].path) != nullptr) {
+      last_[at].moved = false;
+      last_[at].again.reset();
+      continue;
+    }
     ChoiceAsk ask;
     ask.traffic = traffic;
     ask.standing = standing_[at];

@@ -79,7 +79,7 @@ struct WantedInput {
   const ports::NetworkState* network = nullptr;
   std::vector<PathWish> paths;  // those that shall be up
   ChosenPaths chosen;
-  int routes_mtu = 0;  // what traffic may have at most by any path; 0: proven_mtu of the chosen
+  int routes_mtu = 0;  // what traffic may have at most by any path; 0: as its link carries
 };
 
 // A chosen path whose interface is not there counts as none. None chosen: the class is unreachable.
