@@ -40,6 +40,13 @@ bool has_v6(const std::vector<UplinkSeen>& uplinks) {
                      [](const UplinkSeen& one) { return one.has_default6; });
 }
 
+// The table that a change leads packets to; 0: none.
+uint32_t table_of_change(const ports::NetworkChange& change) {
+  if (const auto* put = std::get_if<ports::PutRoute>(&change)) return put->route.table;
+  if (const auto* rule = std::get_if<ports::AddRule>(&change)) return rule->rule.table;
+  return 0;
+}
+
 bool holds_ours(const ports::NetworkState& network) {
   return !network.rules.empty() || !network.nexthops.empty() ||
          std::any_of(network.routes.begin(), network.routes.end(),
@@ -266,6 +273,7 @@ int SiteTunnels::routes_mtu() const {
 
 void SiteTunnels::apply(const Wanted& wanted) {
   const std::vector<std::string> failed_before = std::exchange(failed_, {});
+  std::set<uint32_t> ways;  // tables of uplinks
   for (const ports::NetworkChange& change : difference(wanted, network_)) {
     if (changes_left_ == 0) {
       failed_.emplace_back(
@@ -276,11 +284,21 @@ void SiteTunnels::apply(const Wanted& wanted) {
     --changes_left_;
     Result<void> applied = ports_.links.apply(change);
     ports_.log.debug("tunnel", "{}", ports::text(change));
-    if (applied) continue;
+    if (applied) {
+      ways.insert(table_of_change(change));
+      continue;
+    }
     failed_.push_back(ports::text(change) + ": " + applied.error().text);
     const bool said = std::find(failed_before.begin(), failed_before.end(), failed_.back()) !=
                       failed_before.end();
     if (!said) ports_.log.warning("tunnel", "{}", failed_.back());
+  }
+  // A data plane that has taken another way meanwhile stays on it until it is told.
+  for (const auto& [number, line] : lines_) {
+    const UplinkSeen* uplink = uplink_for(line->line.name(), uplinks_);
+    if (uplink != nullptr && ways.contains(uplink_table(uplink->number))) {
+      line->line.endpoint_again();
+    }
   }
   for (const std::string& interface : stray_interfaces(wanted, network_)) {
     if (line_of(interface) != nullptr || !straying_.insert(interface).second) continue;
