@@ -140,7 +140,8 @@ TEST_CASE("site: an uplink with another address is on the air again after one ro
   CHECK(world.site->tunnels().switches_total == switches);
 }
 
-TEST_CASE("site: when everything is dead traffic stays, is refused, leaks nowhere, and it is said") {
+TEST_CASE(
+    "site: when everything is dead traffic stays, is refused, leaks nowhere, and it is said") {
   World world;
   world.settle_in();
   world.wires["wan0"].cut = world.wires["wan1"].cut = true;

@@ -205,9 +205,8 @@ class ModelWireGuard : public ports::WireGuard {
       device.source.reset();
     }
     for (const ports::WgPeerChange& wish : change.peers) {
-      auto peer = std::find_if(state.peers.begin(), state.peers.end(), [&](const auto& one) {
-        return one.public_key == wish.public_key;
-      });
+      auto peer = std::find_if(state.peers.begin(), state.peers.end(),
+                               [&](const auto& one) { return one.public_key == wish.public_key; });
       if (wish.remove) {
         if (peer != state.peers.end()) state.peers.erase(peer);
         continue;
@@ -245,8 +244,9 @@ class ModelPrograms : public ports::Programs {
 
   std::vector<Run> runs;
   std::function<std::optional<Result<ports::ProgramEnd>>(const ports::ProgramSpec&)> answers;
-  bool belt = false;  // against leaks
-  std::string cut;    // interface whose arriving packets are dropped, for a drill
+  bool belt = false;         // against leaks
+  int destroyed_inside = 0;  // runs that ended in their own callback
+  std::string cut;           // interface whose arriving packets are dropped, for a drill
 
   int count(std::string_view with) const {
     return static_cast<int>(std::count_if(runs.begin(), runs.end(), [with](const Run& run) {
@@ -256,12 +256,14 @@ class ModelPrograms : public ports::Programs {
 
   std::unique_ptr<ports::ProgramRun> run(ports::ProgramSpec spec, Done done) override {
     runs.push_back({spec.program, spec.input, clock_.now()});
-    auto made = std::make_unique<Running>();
-    made->timer = timers_.make([this, spec = std::move(spec), done = std::move(done)] {
+    auto made = std::make_unique<Running>(*this);
+    Running* run = made.get();
+    made->timer = timers_.make([this, run, spec = std::move(spec), done = std::move(done)] {
       const auto wished = answers ? answers(spec) : std::nullopt;
-      if (wished) return done(*wished);
-      take(spec.input);
-      done(ports::ProgramEnd{});
+      if (!wished) take(spec.input);
+      calling_ = run;
+      done(wished ? *wished : Result<ports::ProgramEnd>(ports::ProgramEnd{}));
+      calling_ = nullptr;
     });
     made->timer->start(Duration::ms(2));
     return made;
@@ -269,6 +271,9 @@ class ModelPrograms : public ports::Programs {
 
  private:
   struct Running : ports::ProgramRun {
+    explicit Running(ModelPrograms& of) : programs(of) {}
+    ~Running() override { programs.destroyed_inside += programs.calling_ == this ? 1 : 0; }
+    ModelPrograms& programs;
     std::unique_ptr<ports::Timer> timer;
   };
   void take(const std::string& input) {
@@ -281,6 +286,7 @@ class ModelPrograms : public ports::Programs {
   }
   const ports::Clock& clock_;
   ports::Timers& timers_;
+  const Running* calling_ = nullptr;
 };
 
 }  // namespace sluice::site_test

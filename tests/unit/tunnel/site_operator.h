@@ -51,8 +51,9 @@ class ModelOperator : public ports::HttpClient {
   int status = 0;  // of every answer; 0: as it should be
 
   int count(std::string_view line) const {
-    return static_cast<int>(std::count_if(
-        asked.begin(), asked.end(), [line](const Asked& one) { return one.line.starts_with(line); }));
+    return static_cast<int>(std::count_if(asked.begin(), asked.end(), [line](const Asked& one) {
+      return one.line.starts_with(line);
+    }));
   }
   const Lane* lane(const ports::WgKey& own) const {
     for (const Lane& one : lanes) {
@@ -89,7 +90,9 @@ class ModelOperator : public ports::HttpClient {
   void answer(const Asked& one, ports::HttpCallSink& sink, const std::shared_ptr<bool>& wanted) {
     if (down) {
       return sink.on_fail({{ErrorKind::gone, "http", "connection refused"},
-                           ports::HttpFailure::Stage::connect, false, false});
+                           ports::HttpFailure::Stage::connect,
+                           false,
+                           false});
     }
     ports::HttpResponseHead head;
     head.status = status != 0 ? status : 200;
@@ -112,10 +115,9 @@ class ModelOperator : public ports::HttpClient {
     std::copy(kProbeKey.begin(), kProbeKey.end(), key.begin());
     std::string list;
     for (const auto& [name, host] : pops) {
-      list += fmt::format(
-          R"({}{{"name":"{}","region":"r","hosts":["{}"],"where_port":51819,)"
-          R"("probe_address":"{}","probe_port":51900}})",
-          list.empty() ? "" : ",", name, host, probe_address(name));
+      list += fmt::format(R"({}{{"name":"{}","region":"r","hosts":["{}"],"where_port":51819,)"
+                          R"("probe_address":"{}","probe_port":51900}})",
+                          list.empty() ? "" : ",", name, host, probe_address(name));
     }
     std::string nets;
     for (const std::string& one : prefixes) {

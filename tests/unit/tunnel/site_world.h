@@ -53,10 +53,9 @@ class LogLines : public Log {
     lines.emplace_back(line);
   }
   int count(std::string_view with) const {
-    return static_cast<int>(
-        std::count_if(lines.begin(), lines.end(), [with](const std::string& line) {
-          return line.find(with) != std::string::npos;
-        }));
+    return static_cast<int>(std::count_if(
+        lines.begin(), lines.end(),
+        [with](const std::string& line) { return line.find(with) != std::string::npos; }));
   }
 };
 
@@ -122,14 +121,14 @@ class World : public tunnel::CarriageSink {
   std::vector<Told> told;
   bool guarded = false;  // the network may be reached through a tunnel only
   int leaks = 0;
-  int wheres = 0;        // questions outside the tunnels
+  int wheres = 0;  // questions outside the tunnels
   std::unique_ptr<tunnel::SiteTunnels> site;
 
   // The process ends and another one begins: kernel and data planes stay.
   void make() {
-    tunnel::TunnelPorts world{clock,     date,      date,     timers,  links, wireguard,
-                              datagrams, dialers,   programs, names,   files, random,
-                              secrets,   nullptr,   log};
+    tunnel::TunnelPorts world{clock,     date,      date,    timers,   links,
+                              wireguard, datagrams, dialers, programs, names,
+                              files,     random,    secrets, nullptr,  log};
     world.http = [this](const std::string&) -> ports::HttpClient& { return op; };
     site.reset();
     site = std::make_unique<tunnel::SiteTunnels>(std::move(world), "state", "box", *this);
@@ -206,8 +205,8 @@ class World : public tunnel::CarriageSink {
     return switches_.back();
   }
   void on_carriage_changed() override {
-    told.push_back({clock.now(), site ? site->carriage(tunnel::TrafficClass::interactive)
-                                      : std::nullopt});
+    told.push_back(
+        {clock.now(), site ? site->carriage(tunnel::TrafficClass::interactive) : std::nullopt});
   }
 
  private:
@@ -241,8 +240,7 @@ class World : public tunnel::CarriageSink {
     asked->date = date.truth() + wire->round_trip / 2;
     asked->seen_source = IpEndpoint{tunnel_test::ip("203.0.113.5"), sent.from.port};
     datagrams.deliver(sent.socket, sent.to,
-                      tunnel::encode_probe(*asked, sent.bytes.size(), kProbeKey),
-                      wire->round_trip);
+                      tunnel::encode_probe(*asked, sent.bytes.size(), kProbeKey), wire->round_trip);
     return {};
   }
   Result<void> carry_inside(const FakeDatagrams::Sent& sent) {
@@ -280,9 +278,9 @@ class World : public tunnel::CarriageSink {
     if (!device.source || !has_source() || lane == nullptr || lane->peer != state.public_key) {
       return nullptr;
     }
-    if (*peer.endpoint != IpEndpoint{tunnel_test::ip(op.pops.at(lane->pop)), lane->port}) {
-      return nullptr;
-    }
+    const auto pop = op.pops.find(lane->pop);
+    if (pop == op.pops.end()) return nullptr;
+    if (*peer.endpoint != IpEndpoint{tunnel_test::ip(pop->second), lane->port}) return nullptr;
     delay = wire->round_trip;
     const bool fresh = device.session && device.session_with == state.public_key &&
                        clock.now() - *device.session < Duration::seconds(120);
