@@ -164,9 +164,12 @@ def cut_unpinned(t):
 
 
 def carrier(t):
+    """A TAP without carrier still passes frames until the kernel has told: so they are cut as well. The
+    kernel tells of carriers at most once a second, so the last word of it lies further back."""
     path = t.begin()
+    time.sleep(1.2)
     since = now_us()  # before the wire's word: the kernel tells the daemon while the cable is pulled
-    t.wire(path).tell("a carrier=0")
+    t.wire(path).tell("both cut=1 carrier=0")
     return t.costs(since)
 
 
