@@ -159,11 +159,12 @@ TEST_CASE("example: it loads with all its commented lines switched on, too") {
     const size_t mark = line.find("# ");
     const std::string rest = mark == std::string::npos ? "" : line.substr(mark + 2);
     const size_t colon = rest.find_first_of(":");
-    const bool setting = mark != std::string::npos && mark == line.find_first_not_of(' ') &&
-                         (rest.rfind("- name:", 0) == 0 || rest.rfind("  ", 0) == 0 ||
-                          rest.rfind("tls:", 0) == 0 || rest.rfind("exchange_rates:", 0) == 0 ||
-                          rest.rfind("locked:", 0) == 0 || rest.rfind("accelerators:", 0) == 0) &&
-                         colon != std::string::npos && rest.rfind("    sluiced", 0) != 0;
+    const bool setting =
+        mark != std::string::npos && mark == line.find_first_not_of(' ') &&
+        (rest.rfind("- name:", 0) == 0 || rest.rfind("  ", 0) == 0 || rest.rfind("tls:", 0) == 0 ||
+         rest.rfind("exchange_rates:", 0) == 0 || rest.rfind("locked:", 0) == 0 ||
+         rest.rfind("accelerators:", 0) == 0 || rest.rfind("tunnel:", 0) == 0) &&
+        colon != std::string::npos && rest.rfind("    sluiced", 0) != 0;
     yaml += (setting ? line.substr(0, mark) + rest : line) + "\n";
   }
   const Settings settings = settings_of(yaml);
@@ -177,6 +178,8 @@ TEST_CASE("example: it loads with all its commented lines switched on, too") {
   CHECK(settings.locked.size() == 2);
   REQUIRE(settings.live.accelerators.exporters.size() == 1);
   CHECK(settings.live.accelerators.exporters[0].url == "http://10.0.0.5:9400");
+  REQUIRE(settings.live.tunnel.uplinks.size() == 2);
+  CHECK(settings.live.tunnel.uplinks[1].metered);
 }
 
 TEST_CASE("exposure: who can reach what is told") {
