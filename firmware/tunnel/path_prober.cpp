@@ -24,7 +24,6 @@ PathProber::PathProber(int number, const PathSettings& settings, const ProberPor
       clock_(ports.clock),
       datagrams_(ports.datagrams),
       random_(ports.random),
-      log_(ports.log),
       sink_(sink),
       wake_(ports.timers.make([this] { on_wake(); })),
       tell_(ports.timers.make([this] { sink_.on_path_changed(number_); })),

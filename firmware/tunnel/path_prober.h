@@ -115,7 +115,6 @@ class PathProber final : private ports::DatagramSink {
   const ports::Clock& clock_;
   ports::Datagrams& datagrams_;
   ports::Random& random_;
-  Log& log_;
   ProberSink& sink_;
   const std::unique_ptr<ports::Timer> wake_;
   const std::unique_ptr<ports::Timer> tell_;
