@@ -176,8 +176,9 @@ Result<void> DataPlane::spawn() {
   spec.arguments = {"-f", interface_};
   spec.environment = {"WG_TUN_FD=" + std::to_string(kTunNumber),
                       "WG_UAPI_FD=" + std::to_string(kListenerNumber), "WG_PROCESS_FOREGROUND=1",
-                      "LOG_LEVEL=error"};
-  // Its log goes where ours does.
+                      "LOG_LEVEL=silent"};
+  // It would write a line for every packet while there is no route; what is wrong, probes tell.
+  // What it says when it falls goes where our log does.
   spec.descriptors = {nothing.number(), STDERR_FILENO, STDERR_FILENO, tun_.number(),
                       listener_.number()};
   spec.own_session = true;  // it outlives us
