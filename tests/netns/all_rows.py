@@ -1,4 +1,5 @@
-"""Every row of the table, in its order, and those that CI runs."""
+"""Every row of the table, in its order, and those that CI runs. Bulk is not among these: a machine that
+also compiles starves the wire, and loses what the row is about."""
 
 import load_rows
 import rows
@@ -6,4 +7,4 @@ import trouble_rows
 
 ROWS = [*rows.ROWS, *load_rows.ROWS, *trouble_rows.ROWS]
 CI_ROWS = ["black-hole", "no-failover", "not-pinned", "carrier", "renumbered", "udp-blocked-opened",
-           "data-plane", "daemon-killed", "random-loss-short", "bulk", "overlap"]
+           "data-plane", "daemon-killed", "random-loss-short", "overlap"]
