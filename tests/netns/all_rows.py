@@ -7,4 +7,4 @@ import trouble_rows
 
 ROWS = [*rows.ROWS, *load_rows.ROWS, *trouble_rows.ROWS]
 CI_ROWS = ["black-hole", "no-failover", "not-pinned", "carrier", "renumbered", "udp-blocked-opened",
-           "data-plane", "daemon-killed", "random-loss-short", "overlap"]
+           "data-plane", "daemon-killed", "overlap"]
