@@ -100,17 +100,18 @@ bool DataPlane::adopt(const PlaneRecord& record) {
     return false;
   }
   auto tun = (*process)->descriptor(kTunNumber);
-  auto listener = (*process)->descriptor(kListenerNumber);
   if (tun && !is_tun_of(*tun, interface_)) return false;
-  if (tun && listener) {
+  if (tun) {
     tun_ = *std::move(tun);
-    listener_ = *std::move(listener);
     packet_prefix_ = record.packet_prefix;
+    // The program works with a copy of the listener, and closes this one when it first collects
+    // garbage. Without it another is made when the program ends.
+    if (auto listener = (*process)->descriptor(kListenerNumber)) listener_ = *std::move(listener);
   } else {
     world_.log.warning("uapi",
                        "event=not_shared interface={} reason=\"{}\" (routes by it will be lost "
                        "when its program ends)",
-                       interface_, (tun ? listener : tun).error().text);
+                       interface_, tun.error().text);
   }
   process_ = *std::move(process);
   started_ = world_.clock.now() - kQuickEnd;

@@ -118,6 +118,37 @@ TEST_CASE("userspace: a new daemon takes over what runs, and no packet is lost")
   CHECK(Tunnel::pings());
 }
 
+TEST_CASE("userspace: a daemon takes over a program that has closed its first control descriptor") {
+  OwnSpaces spaces;
+  if (!spaces.work()) {
+    MESSAGE("skipped: " << spaces.why());
+    return;
+  }
+  Tunnel tunnel(spaces);
+  const pid_t program = Tunnel::program_of("slwt0");
+  // It does so when it first collects garbage: after enough work.
+  const std::string descriptor = "/proc/" + std::to_string(program) + "/fd/4";
+  const auto is_there = [&] {
+    return shell("readlink " + descriptor + " || true").find("socket") == 0;
+  };
+  REQUIRE(is_there());
+  for (int i = 0; i < 20000 && (i % 100 != 0 || is_there()); ++i) {
+    REQUIRE(tunnel.world.read(*tunnel.box, "slwt0"));
+  }
+  REQUIRE_FALSE(is_there());
+  tunnel.restart_daemon();
+  CHECK(Tunnel::program_of("slwt0") == program);
+  tunnel.apply_when_back();
+  const std::string losses = carrier_losses();
+  REQUIRE(::kill(program, SIGKILL) == 0);
+  check_intact();
+  tunnel.world.run_until([&] { return tunnel.told.events.size() == 2; });
+  check_intact();
+  CHECK(carrier_losses() == losses);
+  CHECK(tunnel.world.read(*tunnel.box, "slwt0"));
+  CHECK(Tunnel::pings());
+}
+
 TEST_CASE("userspace: what died while no daemon was there is carried again by the next") {
   OwnSpaces spaces;
   if (!spaces.work()) {
