@@ -12,6 +12,11 @@ namespace {
 
 constexpr Duration kTick = Duration::seconds(1);
 
+// The WireGuard protocol's first message, by its type and size (whitepaper, 5.4.2).
+bool is_initiation(std::string_view datagram) {
+  return datagram.size() == 148 && datagram.starts_with(std::string_view("\1\0\0\0", 4));
+}
+
 IpAddress here() { return {IpAddress::Family::v4, {127, 0, 0, 1}}; }
 
 Error gone(std::string text) { return {ErrorKind::gone, "tcp443", std::move(text)}; }
@@ -122,6 +127,11 @@ void Shim::answered(std::string_view frame) {
   ++counters_.connections;
   tick_->start(kTick);
   tell_->start(Duration());
+  if (!initiation_.empty() && now - initiation_at_ < kShimInitiationMax) {
+    say(shim_frame(initiation_));
+    ++counters_.to_pop;
+  }
+  initiation_.clear();
 }
 
 void Shim::on_bytes(std::string_view bytes) {
@@ -158,7 +168,12 @@ void Shim::on_datagram(const IpEndpoint& from, std::string_view bytes, Instant) 
   }
   wireguard_ = from;
   if (state_ != State::up) {
-    ++counters_.dropped_down;
+    if (is_initiation(bytes)) {
+      initiation_ = bytes;
+      initiation_at_ = ports_.clock.now();
+    } else {
+      ++counters_.dropped_down;
+    }
     return;
   }
   const size_t untaken = stream_->untaken_bytes();

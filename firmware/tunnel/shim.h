@@ -3,7 +3,9 @@
 // it is needed, and opened again whenever it breaks. The protocol: README.md.
 //
 // UDP stays UDP: what the connection does not take soon is dropped, never queued behind what is
-// older than kShimQueueMax; WireGuard and what it carries repeat what matters.
+// older than kShimQueueMax; WireGuard and what it carries repeat what matters. One thing is kept
+// while there is no connection: the last handshake initiation, which WireGuard would repeat only
+// after five seconds.
 // Thread: loop. The sink is never called inside a call of this object, and may destroy it.
 #pragma once
 
@@ -31,6 +33,8 @@ inline constexpr Duration kShimSilenceMax = Duration::seconds(15);  // of the Po
 inline constexpr Duration kShimStallMax = Duration::seconds(4);  // it takes nothing of what waits
 inline constexpr Duration kShimRetryMin = Duration::ms(250);     // doubles to
 inline constexpr Duration kShimRetryMax = Duration::seconds(30);
+// WireGuard waits so long for an answer to an initiation (REKEY_TIMEOUT).
+inline constexpr Duration kShimInitiationMax = Duration::seconds(5);
 inline constexpr Duration kShimSteady =
     Duration::seconds(10);  // up so long: the next retry is quick
 
@@ -53,7 +57,7 @@ struct ShimCounters {
   uint64_t to_pop = 0;  // datagrams
   uint64_t from_pop = 0;
   uint64_t dropped_full = 0;  // to the PoP: the connection did not take them soon enough
-  uint64_t dropped_down = 0;  // to the PoP, while there was no connection
+  uint64_t dropped_down = 0;  // to the PoP, while there was no connection; not initiations
   uint64_t dropped_here = 0;  // from the PoP: WireGuard was not known yet, or its socket was full
   uint64_t strangers = 0;     // datagrams that were not WireGuard's
   uint64_t connections = 0;   // that came up
@@ -131,6 +135,8 @@ class Shim final : private ports::DatagramSink, private ports::DialSink, private
   ProbePacket hello_;  // the last
   ShimReader reader_;
   ShimQueue queue_;
+  std::string initiation_;  // the last, while there is no connection
+  Instant initiation_at_;
   Instant since_;                  // of the state
   Instant heard_;                  // the PoP's last bytes
   Instant spoke_;                  // our last frame

@@ -219,6 +219,30 @@ TEST_CASE("shim: while it is down datagrams are dropped, not kept") {
   CHECK(site.wire().written.empty());
 }
 
+TEST_CASE("shim: the last initiation of a handshake waits for the connection, while it is fresh") {
+  Site site;
+  const std::string first = std::string("\1\0\0\0", 4) + std::string(144, 'a');
+  const std::string second = std::string("\1\0\0\0", 4) + std::string(144, 'b');
+  site.wireguard(first);
+  site.wireguard(second);
+  site.wireguard(second + "longer");
+  CHECK(site.shim->counters().dropped_down == 1);
+  SUBCASE("it goes first") {
+    site.come_up();
+    CHECK(site.wire().written == shim_frame(second));
+    CHECK(site.shim->counters().to_pop == 1);
+    site.wire().sink->on_end();
+    site.world.pass(kShimRetryMin.scaled(1.25) + Duration::us(1));
+    site.come_up();
+    CHECK(site.wire().written.empty());  // once
+  }
+  SUBCASE("an old one has been given up") {
+    site.world.pass(kShimInitiationMax);
+    site.come_up();
+    CHECK(site.wire().written.empty());
+  }
+}
+
 TEST_CASE(
     "shim: what a slow connection does not take is dropped at a bound, and goes on after it") {
   Site site;
