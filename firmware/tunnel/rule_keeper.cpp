@@ -31,7 +31,48 @@ void RuleKeeper::forget(const std::string& subject) {
   if (found != rulesets_.end()) found->second.ever_applied = false;
 }
 
-void RuleKeeper::poll() { next(); }
+void RuleKeeper::look_after(const std::string& subject, std::vector<std::string> arguments,
+                            IsRight is_right) {
+  const auto found = rulesets_.find(subject);
+  if (found == rulesets_.end()) return;
+  found->second.question = std::move(arguments);
+  found->second.is_right = std::move(is_right);
+}
+
+void RuleKeeper::poll() {
+  next();
+  verify();
+}
+
+void RuleKeeper::verify() {
+  if (!running_.empty()) return;
+  for (auto& [subject, rules] : rulesets_) {
+    if (rules.question.empty() || !rules.ever_applied || clock_.now() < rules.verify_at) continue;
+    rules.verify_at = clock_.now() + kVerify;
+    running_ = subject;
+    ports::ProgramSpec spec;
+    spec.program = rules.program;
+    spec.arguments = rules.question;
+    run_ = programs_.run(std::move(spec),
+                         [this, subject = subject](const Result<ports::ProgramEnd>& end) {
+                           on_verified(subject, end);
+                         });
+    return;
+  }
+}
+
+void RuleKeeper::on_verified(const std::string& subject, const Result<ports::ProgramEnd>& end) {
+  ended_ = std::move(run_);
+  running_.clear();
+  const auto found = rulesets_.find(subject);
+  // A program that could not be run says nothing about the ruleset; it is asked again.
+  if (found != rulesets_.end() && found->second.is_right && found->second.ever_applied && end &&
+      (end->exit_code != 0 || !found->second.is_right(end->output))) {
+    log_.warning("tunnel", "{}: somebody took it away; it is applied again", subject);
+    found->second.ever_applied = false;
+  }
+  next();
+}
 
 bool RuleKeeper::is_applied(const std::string& subject) const {
   const auto found = rulesets_.find(subject);
@@ -71,6 +112,7 @@ void RuleKeeper::take(const std::string& subject, Ruleset& rules, const std::str
   if (end && (end->exit_code == 0 || rules.harmless)) {
     rules.applied = text;
     rules.ever_applied = true;
+    rules.verify_at = clock_.now() + kVerify;
     rules.trouble.clear();
     return;
   }

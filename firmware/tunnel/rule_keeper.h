@@ -4,6 +4,7 @@
 // Thread: loop. Lifetime: ends before the ports.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -20,6 +21,7 @@ namespace sluice::tunnel {
 class RuleKeeper {
  public:
   static constexpr Duration kRetry = Duration::seconds(5);
+  static constexpr Duration kVerify = Duration::seconds(60);
 
   RuleKeeper(ports::Programs& programs, const ports::Clock& clock, Log& log)
       : programs_(programs), clock_(clock), log_(log) {}
@@ -31,6 +33,11 @@ class RuleKeeper {
   // `harmless`: its failing means nothing (removals).
   void want(const std::string& subject, const std::string& program,
             std::vector<std::string> arguments, std::string text, bool harmless = false);
+  // Every kVerify the ruleset's program is run with these arguments. When it ends with another code
+  // than 0, or what it says is not right, somebody has taken the ruleset away, and it is applied
+  // again. No arguments: it is not looked after.
+  using IsRight = std::function<bool(const std::string& output)>;
+  void look_after(const std::string& subject, std::vector<std::string> arguments, IsRight is_right);
   void forget(const std::string& subject);  // it was made anew, or undone: applied again
   // Those of this prefix that are not named are kept no more, nor tried again.
   void keep_only(std::string_view prefix, const std::set<std::string>& subjects);
@@ -43,6 +50,9 @@ class RuleKeeper {
   struct Ruleset {
     std::string program;
     std::vector<std::string> arguments;
+    std::vector<std::string> question;
+    IsRight is_right;
+    Instant verify_at;
     std::string wanted;
     std::string applied;
     bool ever_applied = false;
@@ -51,6 +61,8 @@ class RuleKeeper {
     Instant retry_at;
   };
   void next();
+  void verify();
+  void on_verified(const std::string& subject, const Result<ports::ProgramEnd>& end);
   void on_end(const std::string& subject, const std::string& text,
               const Result<ports::ProgramEnd>& end);
   void take(const std::string& subject, Ruleset& rules, const std::string& text,

@@ -201,18 +201,23 @@ void SiteTunnels::care_for(Line& line, const Membership& membership) {
   // An address translation that has forgotten us, or remembers us wrongly: UDP gets through from a
   // fresh port and not from this one.
   const Instant now = ports_.clock.now();
-  if (line.new_port_at == Instant()) line.new_port_at = now;
+  if (line.port_since == Instant()) line.port_since = now;
   PathView view;
   line.line.prober().fill(view);
   const bool stale = state == PathState::dead && now >= view.since + kStaleAfter &&
                      !line.line.is_data_plane_down() && evidence.where_answered > 0 &&
                      path->name.transport != Transport::tcp443 &&
-                     now >= line.new_port_at + kNewPortEvery;
+                     (!line.needed_port_at || now >= *line.needed_port_at + kNewPortEvery);
   const bool due = !settings_.port_life.is_zero() && is_well(state) &&
-                   now >= line.new_port_at + settings_.port_life;
+                   now >= line.port_since + settings_.port_life && now >= next_port_turn_;
   if (!stale && !due) return;
-  line.new_port_at = now;
-  if (stale) ports_.log.info("tunnel", "{}: taking a new port", path->name.text());
+  line.port_since = now;
+  if (stale) {
+    line.needed_port_at = now;
+    ports_.log.info("tunnel", "{}: taking a new port", path->name.text());
+  } else {
+    next_port_turn_ = now + kNewPortEvery;
+  }
   line.line.take_new_port();
 }
 

@@ -46,7 +46,8 @@ struct SiteTunnels::Line final : ShimSink {
   uint64_t sent_before = 0;
   uint64_t received = 0;  // in the last second
   uint64_t sent = 0;
-  Instant new_port_at;  // the last time that it took a new port
+  Instant port_since;                     // how old its port is, at least
+  std::optional<Instant> needed_port_at;  // took a new one out of need, the last time
 };
 
 }  // namespace sluice::tunnel

@@ -338,10 +338,26 @@ void SiteTunnels::bring_up(const Wanted& wanted, const Membership* membership) {
   }
 }
 
+bool SiteTunnels::note_belt(const std::string& counters) {
+  const Result<BeltCounters> now = read_belt_counters(counters);
+  if (!now) return false;
+  const uint64_t stopped = now->output_packets + now->forward_packets + now->spoofed_packets;
+  if (stopped > belt_stopped_) {
+    ports_.log.warning(
+        "tunnel",
+        "packets of the compute network outside a tunnel were stopped: {} of this box, "
+        "{} passing through, {} that came in",
+        now->output_packets, now->forward_packets, now->spoofed_packets);
+  }
+  belt_stopped_ = stopped;
+  return true;
+}
+
 void SiteTunnels::keep_rules(const Membership* membership) {
   BeltInput belt;
   if (membership == nullptr) {
     rules_.want("belt", "nft", {"--file", "-"}, belt_removal(), true);
+    rules_.look_after("belt", {}, {});
     rules_.keep_only("shaping of ", {});
     return;
   }
@@ -353,6 +369,9 @@ void SiteTunnels::keep_rules(const Membership* membership) {
     }
   }
   rules_.want("belt", "nft", {"--file", "-"}, belt_ruleset(belt));
+  rules_.look_after("belt",
+                    {"--json", "list", "counters", "table", "inet", std::string(kBeltTable)},
+                    [this](const std::string& output) { return note_belt(output); });
   std::set<std::string> shaped_links;
   for (const auto& [number, line] : lines_) {
     const ports::LinkState* link = link_named(network_, interface_of(number));

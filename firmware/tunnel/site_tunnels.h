@@ -75,7 +75,8 @@ class SiteTunnels : public TunnelSight,
                     private EndpointSink {
  public:
   static constexpr Duration kTick = Duration::seconds(1);
-  static constexpr Duration kNewPortEvery = Duration::seconds(20);  // out of need, of one path
+  // Out of need: of one path. By age: of all, so that never two paths are changed at once.
+  static constexpr Duration kNewPortEvery = Duration::seconds(20);
   static constexpr size_t kSwitchesShown = 10;
   static constexpr int kChangesMax = 2000;  // of the kernel's state, in a second
   // An interface that is not there any more keeps its paths and keys so long.
@@ -129,6 +130,7 @@ class SiteTunnels : public TunnelSight,
   void apply(const Wanted& wanted);
   void bring_up(const Wanted& wanted, const Membership* membership);
   void keep_rules(const Membership* membership);
+  bool note_belt(const std::string& counters);  // as nft tells them; false: it is not there
   std::optional<IpEndpoint> endpoint_of(Line& line, const MemberPath& path) const;
   int routes_mtu() const;
 
@@ -177,6 +179,8 @@ class SiteTunnels : public TunnelSight,
   std::vector<std::string> failed_;         // changes that the kernel refused in the last pass
   std::map<std::string, Instant> missing_;  // uplinks without an interface, since when
   int routes_mtu_ = 0;                      // as last wanted
+  Instant next_port_turn_;                  // by age
+  uint64_t belt_stopped_ = 0;               // packets, since the belt is as it is
   std::vector<IpPrefix> told_prefixes_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   std::vector<Words> overlaps_;

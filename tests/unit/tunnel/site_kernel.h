@@ -3,6 +3,8 @@
 // as a kernel does.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <functional>
 #include <map>
@@ -245,6 +247,7 @@ class ModelPrograms : public ports::Programs {
   std::vector<Run> runs;
   std::function<std::optional<Result<ports::ProgramEnd>>(const ports::ProgramSpec&)> answers;
   bool belt = false;         // against leaks
+  int stopped = 0;           // packets, counted by the belt
   int destroyed_inside = 0;  // runs that ended in their own callback
   std::string cut;           // interface whose arriving packets are dropped, for a drill
 
@@ -261,8 +264,11 @@ class ModelPrograms : public ports::Programs {
     made->timer = timers_.make([this, run, spec = std::move(spec), done = std::move(done)] {
       const auto wished = answers ? answers(spec) : std::nullopt;
       if (!wished) take(spec.input);
+      const bool asks = !spec.arguments.empty() && spec.arguments.front() == "--json";
+      const ports::ProgramEnd own =
+          !asks ? ports::ProgramEnd{} : ports::ProgramEnd{belt ? 0 : 1, belt ? counters() : "", ""};
       calling_ = run;
-      done(wished ? *wished : Result<ports::ProgramEnd>(ports::ProgramEnd{}));
+      done(wished ? *wished : Result<ports::ProgramEnd>(own));
       calling_ = nullptr;
     });
     made->timer->start(Duration::ms(2));
@@ -276,6 +282,15 @@ class ModelPrograms : public ports::Programs {
     ModelPrograms& programs;
     std::unique_ptr<ports::Timer> timer;
   };
+  std::string counters() const {
+    std::string list;
+    for (const char* name : {"leaks_output", "leaks_forward", "spoofed_input"}) {
+      list += fmt::format(
+          R"({}{{"counter": {{"family": "inet", "name": "{}", "table": "sluice_tunnel", "packets": {}, "bytes": 0}}}})",
+          list.empty() ? "" : ", ", name, name == std::string("leaks_output") ? stopped : 0);
+    }
+    return fmt::format(R"({{"nftables": [{}]}})", list);
+  }
   void take(const std::string& input) {
     if (input.find("sluice_tunnel") != std::string::npos) {
       belt = input.find("chain output") != std::string::npos;

@@ -286,9 +286,20 @@ TEST_CASE("site: a ruleset that fails is said once, tried again, and said no mor
   world.pass(Duration::seconds(7));
   CHECK(world.programs.belt);
   CHECK(world.findings().empty());
-  const size_t runs = world.programs.runs.size();
-  world.pass(Duration::seconds(60));
-  CHECK(world.programs.runs.size() == runs);
+  const int belts = world.programs.count("sluice_tunnel");
+  world.pass(Duration::seconds(300));
+  CHECK(world.programs.count("sluice_tunnel") == belts);
+  // A firewall that begins by throwing away everybody's rules.
+  world.programs.belt = false;
+  world.pass(Duration::seconds(62));
+  CHECK(world.programs.belt);
+  CHECK(world.log.count("took it away") == 1);
+  world.pass(Duration::seconds(120));
+  CHECK(world.log.count("took it away") == 1);
+  // What the belt has stopped is said once.
+  world.programs.stopped = 3;
+  world.pass(Duration::seconds(150));
+  CHECK(world.log.count("were stopped: 3 of this box") == 1);
 }
 
 TEST_CASE(
