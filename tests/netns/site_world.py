@@ -32,6 +32,8 @@ PREFIX = "10.88.0.0/24"
 UPLINKS = {"wan1": ("198.51.100.2", "198.51.100.1"), "wan2": ("203.0.113.2", "203.0.113.1")}
 POPS = {"pop1": ("192.0.2.10", "192.0.2.9", "10.88.0.1"),
         "pop2": ("192.0.2.14", "192.0.2.13", "10.88.0.33")}
+UPLINKS6 = {"wan1": ("2001:db8:1::2", "2001:db8:1::1"), "wan2": ("2001:db8:2::2", "2001:db8:2::1")}
+POPS6 = {"pop1": ("2001:db8:11::2", "2001:db8:11::1"), "pop2": ("2001:db8:12::2", "2001:db8:12::1")}
 DELAY_MS = {"wan1": 10, "wan2": 15}  # each way
 
 
@@ -56,7 +58,7 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 class Site:
-    def __init__(self, build, pops=1, uplinks=2, settings=None, engine=(), seed=1):
+    def __init__(self, build, pops=1, uplinks=2, settings=None, engine=(), seed=1, ipv6=False):
         self.build = Path(build).resolve()
         self.settings = settings or {}
         self.engine_options = engine
@@ -64,6 +66,7 @@ class Site:
         self.ends = []  # what to do at the end, last first
         self.daemon = None
         self.pop_count, self.uplink_count, self.seed = pops, uplinks, seed
+        self.ipv6 = ipv6  # beside IPv4, up to the PoPs
 
     def __enter__(self):
         try:
@@ -108,6 +111,8 @@ class Site:
             for name in ("all", "default"):
                 space.sysctl(f"net/ipv4/conf/{name}/rp_filter", 0)
         self.isp.sysctl("net/ipv4/ip_forward", 1)
+        if self.ipv6:
+            self.isp.sysctl("net/ipv6/conf/all/forwarding", 1)
         self.node.sysctl("net/ipv4/ip_forward", 0)
         self.wires = {}
         for number, (name, (own, router)) in enumerate(list(UPLINKS.items())[:self.uplink_count]):
@@ -118,14 +123,27 @@ class Site:
             self.wires[name] = wire
             self.box.sysctl(f"net/ipv4/conf/{name}/promote_secondaries", 1)
             self.default_route(name, router)
+            if self.ipv6:
+                own, router = UPLINKS6[name]
+                self.address6((self.box, name), f"{own}/64")
+                self.address6((self.isp, f"to-{name}"), f"{router}/64")
+                self.default_route(name, router)
         for number, (name, space) in enumerate(self.pop_spaces.items(), 1):
             own, router, _ = POPS[name]
             self.veth((self.isp, f"to-{name}", f"{router}/30"), (space, "wan0", f"{own}/30"))
             space.ip("route", "add", "default", "via", router)
+            if self.ipv6:
+                own, router = POPS6[name]
+                self.address6((self.isp, f"to-{name}"), f"{router}/64")
+                self.address6((space, "wan0"), f"{own}/64")
+                space.ip("route", "add", "default", "via", router)
             self.veth((space, "cp0", f"10.77.{number}.1/30"),
                       (self.node, f"cp{number}", f"10.77.{number}.2/30"))
             space.ip("route", "add", f"{NODE}/32", "via", f"10.77.{number}.2")
         self.pin_node()
+
+    def address6(self, place, address):
+        place[0].ip("addr", "add", address, "dev", place[1], "nodad")
 
     def default_route(self, uplink, router):
         metric = 100 * (1 + list(UPLINKS).index(uplink))
@@ -173,7 +191,8 @@ class Site:
     def pop_config(self, name):
         own, _, probe = POPS[name]
         config = {
-            "name": name, "region": "lab", "hosts": [own],
+            "name": name, "region": "lab",
+            "hosts": [own, POPS6[name][0]] if self.ipv6 else [own],
             "state": str(self.folder / f"{name}.state"),
             "control": str(self.folder / f"{name}.sock"),
             "endpoint": {"listen": "0.0.0.0:8443", "certificate": str(self.folder / f"{name}.crt"),
