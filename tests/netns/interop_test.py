@@ -198,6 +198,5 @@ if __name__ == "__main__":
     BUILD[0] = Path(sys.argv.pop(1)).resolve()
     problem = spaces.why_not()
     if problem:
-        print(f"SKIPPED, NOT TESTED: {problem}")
-        sys.exit(77)
+        sys.exit(spaces.skipped(problem))
     unittest.main(verbosity=2)

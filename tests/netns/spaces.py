@@ -45,6 +45,12 @@ def why_not():
     return None
 
 
+def skipped(problem):
+    """Says so. The exit code: in CI, which shall have all this, a failure."""
+    print(f"SKIPPED, NOT TESTED: {problem}")
+    return 1 if os.environ.get("CI") else 77
+
+
 class Space:
     def __init__(self, name):
         self.name = name

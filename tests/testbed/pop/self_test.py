@@ -27,7 +27,7 @@ import pop_world  # noqa: E402
 from control import ask  # noqa: E402
 from pop_world import NODE, PopWorld, wait_until  # noqa: E402
 from pops import PopProgram  # noqa: E402
-from spaces import Space, why_not  # noqa: E402
+from spaces import Space, skipped, why_not  # noqa: E402
 
 
 class PopTest(PopWorld):
@@ -434,6 +434,5 @@ if __name__ == "__main__":
     pop_world.BUILD[0] = Path(sys.argv.pop(1)).resolve()
     problem = why_not()
     if problem:
-        print(f"SKIPPED, NOT TESTED: {problem}")
-        sys.exit(77)
+        sys.exit(skipped(problem))
     unittest.main(verbosity=2)
