@@ -71,6 +71,7 @@ void PathLine::go_on() {
 
 void PathLine::open() {
   move_to(State::opening);
+  endpoint_due_ = port_due_ = false;
   wireguard_.open(interface_, [this, alive = alive_](const Result<void>& opened) {
     if (*alive) on_open(opened);
   });
@@ -127,7 +128,7 @@ void PathLine::on_state(const Result<ports::WgState>& state) {
     applied_ = device;
     trouble_.clear();
     if (first) sink_.on_line_changed(number_);
-    return again ? go_on() : void();
+    return again ? go_on() : set_anew();
   }
   again_ = again;
   move_to(State::changing);
@@ -147,7 +148,7 @@ void PathLine::on_changed(const Result<void>& changed, const WantedDevice& devic
   applied_ = device;
   prober_.move_endpoint();
   sink_.on_line_changed(number_);
-  if (again) go_on();
+  again ? go_on() : set_anew();
 }
 
 void PathLine::fail(const Error& error) {
@@ -163,12 +164,27 @@ void PathLine::poll() {
   if (state_ == State::closed && wanted_ && clock_.now() >= retry_at_) open();
 }
 
+// A failure is not told as a change of the line: the look that follows one would fail again at
+// once.
 void PathLine::probe(const ProberSpec& spec, int link) {
-  if (probed_ && *probed_ == spec && probed_link_ == link) return;
-  probed_.reset();
-  if (Result<void> started = prober_.start(spec); !started) return fail(started.error());
+  if (probed_ && probed_link_ == link && probed_->same_series(spec)) {
+    if (probe_trouble_.empty()) {
+      probed_ = spec;
+      prober_.set_mtu(spec.mtu);
+      return prober_.set_metered(spec.metered);
+    }
+    if (clock_.now() < probe_again_at_) return;
+  }
   probed_ = spec;
   probed_link_ = link;
+  const Result<void> started = prober_.start(spec);
+  const std::string trouble = started ? "" : started.error().text;
+  if (!started) {
+    if (trouble != probe_trouble_) log_.warning("tunnel", "{}: {}", name_.text(), trouble);
+    probe_again_at_ = clock_.now() + kRetry;
+    prober_.stop(trouble);
+  }
+  probe_trouble_ = trouble;
 }
 
 void PathLine::stop_probing(std::string trouble) {
@@ -177,30 +193,52 @@ void PathLine::stop_probing(std::string trouble) {
 }
 
 void PathLine::endpoint_again() {
-  if (!applied_) return;
-  std::optional<ports::WgChange> change = tunnel::endpoint_again(*applied_);
-  if (!change) return;
-  wireguard_.change(std::move(*change), [this, alive = alive_](const Result<void>& done) {
-    if (!*alive) return;
-    if (!done) return fail(done.error());
-    prober_.move_endpoint();
-  });
+  const bool is_open =
+      state_ == State::settled || state_ == State::reading || state_ == State::changing;
+  if (!wanted_ || !is_open) return;
+  endpoint_due_ = true;
+  set_anew();
 }
 
 void PathLine::take_new_port() {
   if (!applied_) return;
-  ports::WgChange change;
-  change.interface = interface_;
-  change.listen_port = uint16_t{0};
-  wireguard_.change(std::move(change), [this, alive = alive_](const Result<void>& done) {
-    if (!*alive) return;
-    if (!done) return fail(done.error());
-    prober_.move_endpoint();
+  port_due_ = true;
+  set_anew();
+}
+
+// What is set again though nothing else is wanted; after what was wanted meanwhile, which must not
+// be undone by it.
+void PathLine::set_anew() {
+  if (state_ != State::settled || !applied_ || !wanted_) return;
+  std::optional<ports::WgChange> change;
+  if (std::exchange(endpoint_due_, false)) change = tunnel::endpoint_again(*wanted_);
+  const bool port = std::exchange(port_due_, false);
+  if (!change && !port) return;
+  if (!change) change.emplace().interface = interface_;
+  if (port) change->listen_port = uint16_t{0};
+  move_to(State::changing);
+  wireguard_.change(std::move(*change), [this, port, alive = alive_](const Result<void>& done) {
+    if (*alive) on_set_anew(done, port);
   });
+}
+
+// A new port is read at once: the shim takes what comes from another for a stranger's.
+void PathLine::on_set_anew(const Result<void>& done, bool port) {
+  move_to(State::settled);
+  if (!done) {
+    fail(done.error());
+  } else {
+    prober_.move_endpoint();
+  }
+  const bool again = std::exchange(again_, false);
+  if (again) return go_on();
+  if (done && port) return read();
+  set_anew();
 }
 
 void PathLine::data_plane_lost() {
   data_plane_down_ = true;
+  endpoint_due_ = port_due_ = false;  // the next has none of the old
   applied_.reset();
   prober_.lose(DeathCause::data_plane_lost);
 }

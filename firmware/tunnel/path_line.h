@@ -43,11 +43,13 @@ class PathLine {
   void want(const WantedDevice& device);
   void want_nothing();  // removes it
   // Order: when its link is up and has its address. Again with other values: probes anew, as when
-  // the link (its index) is another one of the same name.
+  // the link (its index) is another one of the same name; another MTU, or metered or not, changes
+  // while it goes on. What cannot be started is tried again by a call kRetry later.
   void probe(const ProberSpec& spec, int link);
   void stop_probing(std::string trouble);
   // Once a second: reads handshake and counters, tries again what failed.
   void poll();
+  // Both as soon as no step is under way.
   void endpoint_again();  // for a source address that is gone, or a way that moved
   void take_new_port();   // out of an address translation that has gone stale
   void data_plane_lost();
@@ -71,6 +73,8 @@ class PathLine {
   void on_open(const Result<void>& opened);
   void on_state(const Result<ports::WgState>& state);
   void on_changed(const Result<void>& changed, const WantedDevice& device);
+  void set_anew();
+  void on_set_anew(const Result<void>& done, bool port);
   void fail(const Error& error);
 
   // Fixed after construction.
@@ -85,14 +89,18 @@ class PathLine {
   State state_ = State::closed;
   std::optional<WantedDevice> wanted_;
   std::optional<WantedDevice> applied_;
-  bool again_ = false;  // something else was wanted while a step was under way
+  bool again_ = false;         // something else was wanted while a step was under way
+  bool endpoint_due_ = false;  // endpoint_again() was asked for
+  bool port_due_ = false;      // take_new_port() was
   std::optional<ports::WgPeerState> peer_;
   uint16_t listen_port_ = 0;
   bool data_plane_down_ = false;
   std::string trouble_;
   Instant retry_at_;
-  std::optional<ProberSpec> probed_;  // nothing is: empty
+  std::optional<ProberSpec> probed_;  // or was tried; nothing is: empty
   int probed_link_ = 0;
+  std::string probe_trouble_;  // why it could not be started; empty: it was
+  Instant probe_again_at_;
   std::shared_ptr<bool> alive_;  // false: answers come to nobody
   PathProber prober_;
 };

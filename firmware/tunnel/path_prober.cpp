@@ -18,6 +18,13 @@ size_t header_bytes(const IpAddress& address) {
 
 }  // namespace
 
+bool ProberSpec::same_series(const ProberSpec& other) const {
+  ProberSpec like = other;
+  like.mtu = mtu;
+  like.metered = metered;
+  return *this == like;
+}
+
 PathProber::PathProber(int number, const PathSettings& settings, const ProberPorts& ports,
                        ProberSink& sink)
     : number_(number),
@@ -120,6 +127,14 @@ void PathProber::set_mtu(int mtu) {
   spec_.mtu = mtu;
   sizes_.restart(clock_.now(), mtu);
   if (state_ == State::asking) act();
+}
+
+void PathProber::set_metered(bool metered) {
+  if (metered == spec_.metered) return;
+  spec_.metered = metered;
+  health_.set_metered(metered);
+  sizes_.set_metered(metered);
+  ask_now();  // and from then on at the other pace
 }
 
 void PathProber::set_settings(const PathSettings& settings) {

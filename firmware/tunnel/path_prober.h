@@ -38,6 +38,8 @@ struct ProberSpec {
   int mtu = 0;      // of the interface
   bool metered = false;
   bool operator==(const ProberSpec&) const = default;
+  // Whether what was learned by this one holds for that one: all but what changes live.
+  bool same_series(const ProberSpec& other) const;
 };
 
 class ProberSink {
@@ -82,6 +84,7 @@ class PathProber final : private ports::DatagramSink {
   // Which classes it is chosen for: the PoP is told with every question, of a new one at once.
   void set_carrying(bool interactive, bool bulk);
   void set_mtu(int mtu);  // of the interface; sought anew when it is another one
+  void set_metered(bool metered);
   void set_settings(const PathSettings& settings);
   void ask_now();  // for fresh proof, for example when the chosen path is suspect
 

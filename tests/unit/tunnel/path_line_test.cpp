@@ -42,6 +42,17 @@ struct Scene : LineSink {
 
 using What = ModelWireGuard::What;
 
+ProberSpec probe_of_slw0(int mtu) {
+  ProberSpec spec;
+  spec.interface = "slw0";
+  spec.source = tunnel_test::ip("10.88.0.5");
+  spec.pop = tunnel_test::at("10.88.0.1:7");
+  spec.lane = 51821;
+  spec.key = std::string(kProbeKeyBytes, 'k');
+  spec.mtu = mtu;
+  return spec;
+}
+
 }  // namespace
 
 TEST_CASE("path line: what is wanted while a step is under way is what it comes to") {
@@ -157,12 +168,106 @@ TEST_CASE("path line: the port that a new data plane took is told") {
   scene.pass(20);
   const uint16_t port = scene.line->listen_port();
   CHECK(port == scene.state().listen_port);
-  scene.line->take_new_port();
-  scene.pass(20);
-  scene.line->poll();
+  scene.wireguard.devices.at("slw0").state.listen_port = scene.wireguard.next_port();
   const int told = scene.told;
+  scene.line->poll();
   scene.pass(20);
   CHECK(scene.line->listen_port() == scene.state().listen_port);
   CHECK(scene.line->listen_port() != port);
   CHECK(scene.told == told + 1);
+}
+
+TEST_CASE("path line: an endpoint that is set again does not undo another that is wanted") {
+  Scene scene;
+  scene.line->want(scene.device("192.0.2.1:1"));
+  scene.pass(20);
+  REQUIRE(scene.line->is_settled());
+  const size_t before = scene.wireguard.changes.size();
+  scene.line->want(scene.device("192.0.2.1:2"));  // is being read
+  scene.line->endpoint_again();
+  scene.pass(20);
+  CHECK(scene.state().peers.at(0).endpoint == tunnel_test::at("192.0.2.1:2"));
+  for (size_t at = before; at < scene.wireguard.changes.size(); ++at) {
+    for (const ports::WgPeerChange& peer : scene.wireguard.changes[at].peers) {
+      CHECK(peer.endpoint == tunnel_test::at("192.0.2.1:2"));
+    }
+  }
+  const size_t settled = scene.wireguard.changes.size();
+  scene.line->endpoint_again();
+  scene.pass(20);
+  REQUIRE(scene.wireguard.changes.size() == settled + 1);
+  CHECK(scene.wireguard.changes.back().peers.at(0).endpoint == tunnel_test::at("192.0.2.1:2"));
+}
+
+TEST_CASE("path line: an endpoint that is to be set again while it is read is set after that") {
+  Scene scene;
+  scene.line->want(scene.device());
+  scene.pass(20);
+  const size_t before = scene.wireguard.changes.size();
+  scene.line->poll();
+  scene.line->endpoint_again();
+  CHECK(scene.wireguard.changes.size() == before);
+  scene.pass(20);
+  REQUIRE(scene.wireguard.changes.size() == before + 1);
+  CHECK(scene.wireguard.changes.back().peers.at(0).endpoint.has_value());
+}
+
+TEST_CASE("path line: a port that it took is known at once") {
+  Scene scene;
+  scene.line->want(scene.device());
+  scene.pass(20);
+  const uint16_t port = scene.line->listen_port();
+  const int told = scene.told;
+  scene.line->take_new_port();
+  scene.pass(5);
+  CHECK(scene.told == told + 1);
+  CHECK(scene.state().listen_port != port);
+  CHECK(scene.line->listen_port() == scene.state().listen_port);
+}
+
+TEST_CASE("path line: sockets that cannot be opened are tried again every five seconds") {
+  Scene scene;
+  scene.line->want(scene.device());
+  scene.pass(20);
+  int opens = 0;
+  scene.datagrams.refuse_open = [&opens](const ports::DatagramSpec&) {
+    ++opens;
+    return std::optional<Error>(Error{ErrorKind::busy, "udp", "too many open files"});
+  };
+  const int told = scene.told;
+  for (int i = 0; i < 10'000; ++i) {  // 20 s
+    scene.line->probe(probe_of_slw0(1420), 7);
+    scene.pass(2);
+  }
+  CHECK(opens == 4);
+  CHECK(scene.told == told);  // nobody is made to look, and to try, again
+  CHECK(scene.log.lines.size() == 1);
+  PathView view;
+  scene.line->prober().fill(view);
+  CHECK(view.state == PathState::down);
+  CHECK(view.trouble == "too many open files");
+  scene.datagrams.refuse_open = nullptr;
+  scene.pass(5000);
+  scene.line->probe(probe_of_slw0(1420), 7);
+  CHECK(scene.line->prober().state() == PathState::starting);
+}
+
+TEST_CASE("path line: another MTU, or an uplink that is metered now, does not begin probing anew") {
+  Scene scene;
+  scene.line->want(scene.device());
+  scene.pass(20);
+  ProberSpec spec = probe_of_slw0(1420);
+  scene.line->probe(spec, 7);
+  const std::vector<int> sockets = scene.datagrams.sockets();
+  REQUIRE(sockets.size() == 2);
+  spec.mtu = 1380;
+  spec.metered = true;
+  scene.line->probe(spec, 7);
+  CHECK(scene.datagrams.sockets() == sockets);
+  PathView view;
+  scene.line->prober().fill(view);
+  CHECK(view.metered);
+  spec.pop = tunnel_test::at("10.88.0.2:7");
+  scene.line->probe(spec, 7);
+  CHECK(scene.datagrams.sockets() != sockets);
 }

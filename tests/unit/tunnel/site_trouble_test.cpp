@@ -250,7 +250,7 @@ TEST_CASE("site: an imported configuration is believed by its handshakes, and it
   SUBCASE("it takes the next uplink at once, and is dead without any") {
     world.links.set_carrier("wan0", false);
     world.pass(Duration::ms(5));
-    CHECK(world.wireguard.changes.back().mark == uplink_mark(1));
+    CHECK(world.wireguard.devices.at("slw0").state.mark == uplink_mark(1));
     CHECK(world.carries());
     world.links.set_carrier("wan1", false);
     world.pass(Duration::ms(10));
