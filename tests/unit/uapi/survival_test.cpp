@@ -205,6 +205,9 @@ TEST_CASE("userspace: a program that does not answer a new daemon is replaced") 
   Tunnel tunnel(spaces, Duration::ms(500));
   const pid_t program = Tunnel::program_of("slwt0");
   REQUIRE(::kill(program, SIGSTOP) == 0);
+  const std::string running =
+      "cat /proc/" + std::to_string(program) + "/task/*/status | grep '^State:' | grep -v T || :";
+  tunnel.world.run_until([&] { return shell(running).empty(); });
   tunnel.restart_daemon();
   CHECK(Tunnel::program_of("slwt0") != program);
   CHECK(tunnel.told.events.empty());  // it was never lost to this daemon
