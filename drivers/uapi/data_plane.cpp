@@ -126,13 +126,15 @@ Result<void> DataPlane::make(bool is_known) {
                  "there is an interface " + interface_ +
                      " that the daemon has not made; rename or remove it"};
   }
+  const auto program = program_path(world_.spec.program);
+  if (!program) return program.error();
+  const auto packet_prefix = world_.version().packet_prefix(*program);
+  if (!packet_prefix) return packet_prefix.error();
   auto listener = listen_at(path(".sock"));
   if (!listener) return listener.error();
   // First: an interface without a record would not be known as ours.
   if (auto written = write_plane_record(path(".pid"), {}); !written) return written;
-  const auto program = program_path(world_.spec.program);
-  if (!program) return program.error();
-  if (auto attached = attach(world_.packet_prefix(*program)); !attached) {
+  if (auto attached = attach(*packet_prefix); !attached) {
     if (!is_known) ::unlink(path(".pid").c_str());
     return attached;
   }
@@ -165,11 +167,12 @@ Result<void> DataPlane::spawn() {
   if (auto listens = listen_again(); !listens) return listens;
   auto program = program_path(world_.spec.program);
   if (!program) return program.error();
-  const int packet_prefix = world_.packet_prefix(*program);
-  // Of a program of another version, that an earlier run had started.
-  if (tun_.is_open() && packet_prefix_ != packet_prefix) tun_ = HeldDescriptor();
+  const auto packet_prefix = world_.version().packet_prefix(*program);
+  if (!packet_prefix) return packet_prefix.error();
+  // Of a program of another version: an earlier run had started it, or the file is another one now.
+  if (tun_.is_open() && packet_prefix_ != *packet_prefix) tun_ = HeldDescriptor();
   if (!tun_.is_open()) {
-    if (auto attached = attach(packet_prefix); !attached) return attached;
+    if (auto attached = attach(*packet_prefix); !attached) return attached;
   }
   const HeldDescriptor nothing(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   SpawnSpec spec;

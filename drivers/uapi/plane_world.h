@@ -3,12 +3,11 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
+#include "drivers/uapi/program_version.h"
 #include "drivers/uapi/userspace_wireguard.h"
-#include "drivers/uv/process.h"
 
 namespace sluice::drivers {
 
@@ -21,8 +20,7 @@ class PlaneWorld {
   PlaneWorld& operator=(const PlaneWorld&) = delete;
 
   void post(Callback tell);
-  // Bytes before each packet that the program at this path reads from a TUN; it is asked once.
-  int packet_prefix(const std::string& program);
+  ProgramVersion& version() { return version_; }
 
   UvLoop& loop;
   const ports::Clock& clock;
@@ -37,8 +35,7 @@ class PlaneWorld {
   std::vector<Callback> posted_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   std::unique_ptr<ports::Timer> turn_;
-  std::optional<int> packet_prefix_;
-  UvProcess::Ending ending_;
+  ProgramVersion version_;
 };
 
 }  // namespace sluice::drivers

@@ -4,7 +4,6 @@
 
 #include "drivers/uapi/data_plane.h"
 #include "drivers/uapi/plane_world.h"
-#include "drivers/uapi/program_version.h"
 #include "drivers/uapi/tun_device.h"
 #include "drivers/uapi/uapi_text.h"
 #include "drivers/uv/process.h"
@@ -34,20 +33,14 @@ PlaneWorld::PlaneWorld(UvLoop& with_loop, const ports::Clock& with_clock,
       timers(with_timers),
       log(with_log),
       spec(std::move(with_spec)),
-      turn_(with_timers.make([this] { deliver(); })) {}
+      turn_(with_timers.make([this] { deliver(); })),
+      version_(with_loop, with_clock) {}
 
 PlaneWorld::~PlaneWorld() { *alive_ = false; }
 
 void PlaneWorld::post(Callback tell) {
   posted_.push_back(std::move(tell));
   if (!turn_->is_running()) turn_->start(Duration());
-}
-
-int PlaneWorld::packet_prefix(const std::string& program) {
-  if (!packet_prefix_) {
-    packet_prefix_ = packet_prefix_of(version_of(loop, program, ending_));
-  }
-  return *packet_prefix_;
 }
 
 // Any of them may destroy this.

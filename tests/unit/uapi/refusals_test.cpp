@@ -256,7 +256,10 @@ TEST_CASE(
   }
   LoopWorld world;
   UserspaceSpec spec;
-  spec.program = "/bin/false";
+  spec.program = "/run/wireguard-go";
+  shell(
+      "printf '#!/bin/sh\\n[ \"$1\" = --version ] && exec wireguard-go --version; exit 1\\n' "
+      ">/run/wireguard-go; chmod +x /run/wireguard-go");
   const auto wireguard = make(world, spec);
   const auto opened = world.open(*wireguard, "slwt0");
   REQUIRE_FALSE(opened);
@@ -313,10 +316,14 @@ TEST_CASE("userspace: a value that is not accepted is refused, and no secret is 
 
 TEST_CASE("userspace: the TUN has what the program's version reads") {
   CHECK(packet_prefix_of("wireguard-go v0.0.20220316\n\nUserspace WireGuard daemon") == 4);
-  CHECK(packet_prefix_of("wireguard-go v0.0.20230223") == 0);
-  CHECK(packet_prefix_of("wireguard-go 0.0.20250522") == 0);
-  CHECK(packet_prefix_of("wireguard-go devel 123456789") == 0);
-  CHECK(packet_prefix_of("") == 0);
+  CHECK(packet_prefix_of("wireguard-go v0.0.20230223\n") == 0);
+  CHECK(packet_prefix_of("wireguard-go 0.0.20250522\n") == 0);
+  CHECK(packet_prefix_of("wireguard-go devel 123456789\n") == 0);
+  for (const char* no_answer : {"", "wireguard-go", "wireguard-go v0.0.2022", "wireguard-go \n",
+                                "false (GNU coreutils) 9.1\n", "20220316\n"}) {
+    CAPTURE(no_answer);
+    CHECK_FALSE(packet_prefix_of(no_answer));
+  }
   OwnSpaces spaces;
   if (!spaces.work()) {
     MESSAGE("skipped: " << spaces.why());
@@ -335,6 +342,54 @@ TEST_CASE("userspace: the TUN has what the program's version reads") {
     CHECK(has_prefix == (spec.program == "wireguard-go"));
     CHECK(world.remove(*wireguard, "slwt0"));
   }
+}
+
+TEST_CASE("userspace: a version that comes late is asked again, and of another file anew") {
+  OwnSpaces spaces;
+  if (!spaces.work()) {
+    MESSAGE("skipped: " << spaces.why());
+    return;
+  }
+  LoopWorld world;
+  UserspaceSpec spec;
+  spec.program = "/run/wireguard-go";
+  const auto write = [](const std::string& says) {
+    shell("printf '#!/bin/sh\\n[ \"$1\" = --version ] && { " + says +
+          "; exit; }\\nexec wireguard-go \"$@\"\\n' >/run/next; chmod +x /run/next; "
+          "mv /run/next /run/wireguard-go");
+  };
+  // The answer waits until the fifo has a reader.
+  shell("mkfifo /run/slow");
+  write("[ -e /run/slow ] && echo >/run/slow; echo wireguard-go v0.0.20220316");
+  const auto wireguard = make(world, spec);
+  for (int i = 0; i < 2; ++i) {
+    const auto opened = world.open(*wireguard, "slwt0");
+    REQUIRE_FALSE(opened);
+    CHECK(opened.error().kind == ErrorKind::busy);
+    CHECK_FALSE(has_interface());
+    CHECK_FALSE(is_there(kPidFile));
+    CHECK_FALSE(is_there(kSocketFile));
+  }
+  shell("rm /run/slow");
+  const Instant begin = world.clock.now();
+  Result<void> opened = world.open(*wireguard, "slwt0");
+  while (!opened && world.clock.now() < begin + Duration::seconds(10)) {
+    world.run_until(
+        [&, now = world.clock.now()] { return world.clock.now() > now + Duration::ms(100); });
+    opened = world.open(*wireguard, "slwt0");
+  }
+  REQUIRE(opened);
+  const auto has_prefix = [] {
+    return shell("ip -d link show slwt0").find("pi on") != std::string::npos;
+  };
+  CHECK(has_prefix());
+  CHECK(world.remove(*wireguard, "slwt0"));
+  write("echo wireguard-go v0.0.20250522");
+  REQUIRE(world.open(*wireguard, "slwt0"));
+  CHECK_FALSE(has_prefix());
+  CHECK(world.remove(*wireguard, "slwt0"));
+  write("echo another program 1.2");
+  CHECK(world.open(*wireguard, "slwt0").error().kind == ErrorKind::unsupported);
 }
 
 TEST_CASE("userspace: two thousand peers are set in one request and read back") {
