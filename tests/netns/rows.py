@@ -228,11 +228,7 @@ def pop_dead(t):
 
 
 def nat_rot(t):
-    """Of a daemon that has run for a while: a new port is taken at most once in 20 s."""
-    t.begin()
-    time.sleep(21)
-    t.flow.forget()
-    path = wait_until(t.site.active, "a path that carries", 5)
+    path = t.begin()
     return t.costs(t.wire(path).tell("rot")["at_us"], 40)
 
 
