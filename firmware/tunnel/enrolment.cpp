@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "firmware/base/check.h"
 #include "firmware/tunnel/json_place.h"
@@ -96,6 +97,7 @@ struct Request {
 };
 
 // idle -> asking -> (pausing -> asking)* -> telling -> idle
+// What is refused before it is sent is told in the next turn, and does not wait with the others.
 class HttpEnrolment final : public Enrolment, private ports::HttpCallSink {
  public:
   HttpEnrolment(ports::HttpOrigin origin, ports::HttpClient& client, ports::Timers& timers,
@@ -103,7 +105,9 @@ class HttpEnrolment final : public Enrolment, private ports::HttpCallSink {
       : origin_(std::move(origin)),
         client_(client),
         random_(random),
-        timer_(timers.make([this] { turn(); })) {}
+        timer_(timers.make([this] { turn(); })),
+        refuse_(timers.make([this] { tell_refused(); })) {}
+  ~HttpEnrolment() override { *alive_ = false; }
 
   void join(std::string token, std::string box_name, std::string instance,
             Done<Membership> done) override;
@@ -122,6 +126,7 @@ class HttpEnrolment final : public Enrolment, private ports::HttpCallSink {
   void turn();
   void ask();
   void tell();
+  void tell_refused();
   void settle(Result<JsonValue> answer, bool again);
   Result<JsonValue> read_answer() const;
 
@@ -141,11 +146,14 @@ class HttpEnrolment final : public Enrolment, private ports::HttpCallSink {
   std::string body_;
   std::optional<Result<JsonValue>> answer_;
   std::unique_ptr<ports::Timer> timer_;
+  std::vector<Request> refused_;  // of this turn
+  std::unique_ptr<ports::Timer> refuse_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
 void HttpEnrolment::move_to(State to) {
   const bool allowed =
-      (state_ == State::idle && (to == State::asking || to == State::telling)) ||
+      (state_ == State::idle && to == State::asking) ||
       (state_ == State::asking && (to == State::pausing || to == State::telling)) ||
       (state_ == State::pausing && to == State::asking) ||
       (state_ == State::telling && to == State::idle);
@@ -157,18 +165,26 @@ void HttpEnrolment::push(Request request) {
   if (queue_.size() >= kEnrolmentQueueMax && !request.refused) {
     request.refused = say(ErrorKind::busy, "too many requests wait for the operator already");
   }
+  if (request.refused) {
+    refused_.push_back(std::move(request));
+    return refuse_->start(Duration());
+  }
   queue_.push_back(std::move(request));
   if (state_ == State::idle) timer_->start(Duration());
+}
+
+// Any of them may destroy this object.
+void HttpEnrolment::tell_refused() {
+  const std::shared_ptr<bool> alive = alive_;
+  const std::vector<Request> all = std::exchange(refused_, {});
+  for (const Request& one : all) {
+    if (*alive) one.done(*one.refused);
+  }
 }
 
 void HttpEnrolment::turn() {
   if (state_ == State::telling) return tell();
   if (state_ == State::asking || queue_.empty()) return;
-  if (queue_.front().refused) {
-    answer_ = *queue_.front().refused;
-    move_to(State::telling);
-    return tell();
-  }
   move_to(State::asking);
   ask();
 }

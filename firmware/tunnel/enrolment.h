@@ -1,7 +1,8 @@
 // The box's side of the operator's HTTPS interface (README.md): join, keys of the paths, re-adding,
 // news of the network, leaving. It goes outside the tunnel.
 // Thread: loop. Order: requests are sent one at a time in the order of the calls; `done` comes in a
-// later turn, once. Destroying the Enrolment silences all. Nothing here logs or tells a secret.
+// later turn, once; with kEnrolmentQueueMax waiting it says busy. Destroying the Enrolment silences
+// all. Nothing here logs or tells a secret.
 // Retries: what may be said twice is said up to kEnrolmentTries times with growing pauses when no
 // answer came or the operator is busy (429, 5xx); a join only when the connection failed.
 #pragma once

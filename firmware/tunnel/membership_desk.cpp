@@ -56,13 +56,52 @@ Result<void> MembershipDesk::connect(const std::string& url, const std::string& 
 
 Result<void> MembershipDesk::save() {
   Result<void> saved = save_membership(ports_.files, folder_, *membership_);
-  if (!saved) say(saved.error());
+  note({Matter::file, ""}, saved);
   return saved;
 }
 
-void MembershipDesk::say(const Error& error) {
-  if (error.text != trouble_) ports_.log.warning("tunnel", "{}", error.text);
-  trouble_ = error.text;
+void MembershipDesk::note(const About& about, const Result<void>& result) {
+  if (result) {
+    troubles_.erase(about);
+    return;
+  }
+  std::string& known = troubles_[about];
+  if (result.error().text != known) ports_.log.warning("tunnel", "{}", result.error().text);
+  known = result.error().text;
+}
+
+void MembershipDesk::forget_troubles() {
+  std::erase_if(troubles_, [this](const auto& one) {
+    const auto& [matter, subject] = one.first;
+    if (matter == Matter::file) return false;
+    if (!membership_) return true;
+    if (matter == Matter::keys) return membership_->pop(subject) == nullptr;
+    return matter == Matter::readd &&
+           std::none_of(membership_->paths.begin(), membership_->paths.end(),
+                        [&](const MemberPath& path) { return path.name.text() == subject; });
+  });
+}
+
+std::vector<Words> MembershipDesk::troubles() const {
+  const auto sentence = [](Matter matter) {
+    switch (matter) {
+      case Matter::file:
+        return "隧道的成员资料无法保存到磁盘：";
+      case Matter::keys:
+        return "未能把路径的密钥告知运营方：";
+      case Matter::readd:
+        return "未能请运营方重新添加本设备：";
+      case Matter::news:
+        return "未能从运营方取得网络的新资料：";
+    }
+    return "";
+  };
+  std::vector<Words> out;
+  for (const auto& [about, text] : troubles_) {
+    Words words{text, sentence(about.first) + ("“" + text + "”")};
+    if (std::find(out.begin(), out.end(), words) == out.end()) out.push_back(std::move(words));
+  }
+  return out;
 }
 
 // What an earlier run left and could not be read is not written over; perhaps it was mended since.
@@ -110,11 +149,10 @@ void MembershipDesk::on_joined(Result<Membership> joined, const std::string& ca_
   refresh_at_ = ports_.clock.now() + kRefreshEvery;
   // Without its file the box would be lost to the operator after a restart: the token is used up.
   if (Result<void> saved = save(); !saved) {
-    enrolment_->leave(*membership_, [](const Result<void>&) {});
-    membership_.reset();
+    tell_leaving(*std::exchange(membership_, std::nullopt), [](const Result<void>&) {});
     return done(saved.error());
   }
-  trouble_.clear();
+  forget_troubles();
   ports_.log.info("tunnel", "joined {}", membership_->network);
   done({});
   on_changed_();
@@ -130,12 +168,13 @@ void MembershipDesk::import(std::string_view text, Done done) {
   Result<Imported> imported = import_wg_quick(*config, wishes);
   if (!imported) return done(imported.error());
   membership_ = std::move(imported->membership);
+  enrolment_.reset();  // it has no operator
   for (const Words& words : imported->ignored) ports_.log.warning("tunnel", "{}", words.en);
   if (Result<void> saved = save(); !saved) {
     membership_.reset();
     return done(saved.error());
   }
-  trouble_.clear();
+  forget_troubles();
   done({});
   on_changed_();
 }
@@ -146,17 +185,21 @@ void MembershipDesk::leave(Done done) {
   const Membership left = *membership_;
   forget();
   if (!enrolment_ || left.imported()) return done({});
+  tell_leaving(left, [done = std::move(done)](const Result<void>& said) {
+    if (said) return done({});
+    done(Error{said.error().kind, "tunnel",
+               "the box has left, but the operator could not be told, and may still list it: " +
+                   said.error().text});
+  });
+}
+
+// Who answers is not destroyed by its answer: later, when it is not needed.
+void MembershipDesk::tell_leaving(const Membership& left, Done done) {
+  leaving_ = std::move(enrolment_);
   leaving_now_ = true;
-  enrolment_->leave(left, [this, done = std::move(done)](const Result<void>& said) {
+  leaving_->leave(left, [this, done = std::move(done)](const Result<void>& said) {
     leaving_now_ = false;
-    if (!said) {
-      return done(Error{said.error().kind, "tunnel",
-                        "the box has left, but the operator could not be told, and may still list "
-                        "it: " +
-                            said.error().text});
-    }
-    trouble_.clear();
-    done({});
+    done(said);
   });
 }
 
@@ -166,8 +209,9 @@ void MembershipDesk::forget() {
   telling_.clear();
   rotating_.reset();
   readds_.clear();
+  forget_troubles();
   const std::string path = folder_ + "/" + std::string(kMembershipFile);
-  if (Result<void> removed = ports_.files.remove(path); !removed) say(removed.error());
+  note({Matter::file, ""}, ports_.files.remove(path));
   on_changed_();
 }
 
@@ -221,9 +265,9 @@ void MembershipDesk::on_lanes(const std::string& pop, const std::vector<PeerToPu
   if (!lanes) {
     untold_.insert(pop);
     tell_at_ = ports_.clock.now() + kTellAgain;
-    return say(lanes.error());
+    return note({Matter::keys, pop}, lanes.error());
   }
-  trouble_.clear();
+  note({Matter::keys, pop}, {});
   for (size_t i = 0; i < peers.size(); ++i) {
     MemberPath* path = membership_->path(peers[i].path);
     if (path == nullptr) continue;
@@ -263,9 +307,10 @@ void MembershipDesk::readd(const PathName& name) {
   ports_.log.warning("tunnel", "{}: asking the PoP to add this box anew", name.text());
   enrolment_->readd(*membership_, name.pop, public_key_of(path->private_key),
                     [this, name](const Result<void>& added) {
-                      if (!added) return say(added.error());
                       const auto known = readds_.find(name);
-                      if (known != readds_.end()) known->second.done = true;
+                      if (known == readds_.end()) return;
+                      note({Matter::readd, name.text()}, added);
+                      known->second.done = added.has_value();
                     });
 }
 
@@ -277,7 +322,9 @@ bool MembershipDesk::readd_asked(const PathName& path) const {
 // When it was asked stays: it is not asked more often for this.
 void MembershipDesk::readd_helped(const PathName& path) {
   const auto asked = readds_.find(path);
-  if (asked != readds_.end()) asked->second.done = false;
+  if (asked == readds_.end()) return;
+  asked->second.done = false;
+  note({Matter::readd, path.text()}, {});
 }
 
 void MembershipDesk::refresh() {
@@ -285,7 +332,11 @@ void MembershipDesk::refresh() {
   refresh_at_ = ports_.clock.now() + kRefreshEvery;
   enrolment_->refresh(*membership_, [this](Result<NetworkNews> news) {
     if (!membership_) return;
-    if (!news) return say(news.error());
+    if (!news) {
+      refresh_at_ = ports_.clock.now() + kRefreshAgain;
+      return note({Matter::news, ""}, news.error());
+    }
+    note({Matter::news, ""}, {});
     const Membership before = *membership_;
     take_news(*membership_, std::move(*news));
     if (rotating_ && membership_->path(*rotating_) == nullptr) rotating_.reset();
@@ -297,6 +348,8 @@ void MembershipDesk::refresh() {
 }
 
 void MembershipDesk::poll() {
+  if (!leaving_now_) leaving_.reset();
+  forget_troubles();
   tell_pops();
   refresh();
 }

@@ -11,6 +11,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "firmware/base/log.h"
@@ -19,6 +20,7 @@
 #include "firmware/tunnel/membership.h"
 #include "firmware/tunnel/path_keys.h"
 #include "firmware/tunnel/tunnel_commands.h"
+#include "firmware/tunnel/words.h"
 
 namespace sluice::tunnel {
 
@@ -41,6 +43,7 @@ class MembershipDesk {
   static constexpr Duration kTellAgain = Duration::seconds(10);   // after an error
   static constexpr Duration kReaddEvery = Duration::seconds(60);  // of one path
   static constexpr Duration kRefreshEvery = Duration::seconds(3600);
+  static constexpr Duration kRefreshAgain = Duration::seconds(300);  // after an error
   using Done = TunnelCommands::Done;
 
   MembershipDesk(DeskPorts ports, std::string state_folder, std::string box_name,
@@ -67,9 +70,10 @@ class MembershipDesk {
   void readd(const PathName& path);
   // Since it worked last, and the PoP has done it.
   bool readd_asked(const PathName& path) const;
-  void readd_helped(const PathName& path);                 // it works
-  void poll();                                             // once a second
-  const std::string& trouble() const { return trouble_; }  // with the operator; empty: none
+  void readd_helped(const PathName& path);  // it works
+  void poll();                              // once a second
+  // With the operator or the disk, each until it has gone well.
+  std::vector<Words> troubles() const;
 
  private:
   Result<void> connect(const std::string& url, const std::string& ca_file);
@@ -81,7 +85,12 @@ class MembershipDesk {
   void forget();
   Result<void> may_join();
   void refresh();
-  void say(const Error& error);
+  void tell_leaving(const Membership& left, Done done);
+  // What a trouble is about: a matter, and the PoP or path.
+  enum class Matter { file, keys, readd, news };
+  using About = std::pair<Matter, std::string>;
+  void note(const About& about, const Result<void>& result);
+  void forget_troubles();  // of what is not there any more
 
   // Fixed after construction.
   DeskPorts ports_;
@@ -92,8 +101,9 @@ class MembershipDesk {
   std::optional<Membership> membership_;
   std::unique_ptr<Enrolment> enrolment_;
   std::unique_ptr<Enrolment> joining_;
-  std::set<std::string> untold_;   // PoPs that do not know all keys
-  std::set<std::string> telling_;  // PoPs whose answer is awaited
+  std::unique_ptr<Enrolment> leaving_;  // the last that was told, or is being told
+  std::set<std::string> untold_;        // PoPs that do not know all keys
+  std::set<std::string> telling_;       // PoPs whose answer is awaited
   std::optional<PathName> rotating_;
   struct Readd {
     Instant asked;
@@ -105,7 +115,7 @@ class MembershipDesk {
   bool joining_now_ = false;
   bool leaving_now_ = false;
   bool unreadable_ = false;
-  std::string trouble_;
+  std::map<About, std::string> troubles_;
 };
 
 }  // namespace sluice::tunnel

@@ -219,7 +219,7 @@ TunnelReport SiteTunnels::tunnels() const {
   const Membership* member = membership();
   report.joined = member != nullptr;
   if (!network_trouble_.empty()) report.findings.push_back({network_trouble_, network_trouble_});
-  if (!desk_.trouble().empty()) report.findings.push_back({desk_.trouble(), desk_.trouble()});
+  for (Words& words : desk_.troubles()) report.findings.push_back(std::move(words));
   if (!clock_.words.empty()) report.findings.push_back(clock_.words);
   if (!rules_.trouble().empty()) report.findings.push_back({rules_.trouble(), rules_.trouble()});
   report.findings.insert(report.findings.end(), overlaps_.begin(), overlaps_.end());

@@ -290,3 +290,20 @@ TEST_CASE("enrolment: paths of a PoP that is gone go with it") {
   CHECK(membership.paths.size() == 2);
   CHECK(check_membership(membership));
 }
+
+TEST_CASE("enrolment: beyond its bound it takes no request, and says so at once") {
+  Scene scene;
+  const Membership membership = member();
+  int refused = 0;
+  int asked = 0;
+  const auto count = [&](const Result<void>& added) {
+    refused += !added && added.error().kind == ErrorKind::busy ? 1 : 0;
+  };
+  for (; asked < 3 * static_cast<int>(kEnrolmentQueueMax); ++asked) {
+    scene.enrolment->readd(membership, "north", {}, count);
+    CHECK(refused == std::max(0, asked - static_cast<int>(kEnrolmentQueueMax)));
+    scene.timers.settle();  // the first is never answered
+  }
+  CHECK(refused == asked - static_cast<int>(kEnrolmentQueueMax));
+  CHECK(scene.client.asked.size() == 1);
+}
