@@ -115,8 +115,13 @@ class Lanes:
             if private_key is None:
                 private_key = self.book.lanes[str(index)] = self.key_text()
                 self.book.save()
-            lane = self.lanes[index] = Lane(self.settings, index, private_key)
-            lane.start()
+            lane = Lane(self.settings, index, private_key)
+            try:
+                lane.start()
+            except Failed:
+                lane.stop()
+                raise
+            self.lanes[index] = lane
         return lane
 
     def restore(self):

@@ -335,6 +335,18 @@ class PopTest(PopWorld):
         self.pop.start()
         wait_until(lambda: self.echoes(tunnels["wan1"], 0.5)[0], "the PoP is back", 30)
 
+    def test_a_lane_that_could_not_start_starts_when_the_box_asks_again(self):
+        self.joined()
+        wish = {"wan1": ("udp4", self.client.new_key("wan1"))}
+        with self.wan.socket() as other:
+            other.bind(("0.0.0.0", 51821))
+            status, answer = self.client.put("pop1", wish)
+            self.assertEqual(status, 500, answer)
+        status, answer = self.client.put("pop1", wish)
+        self.assertEqual(status, 200, answer)
+        self.assertEqual(self.wan.run("wg", "show", "lane0", "peers").stdout.strip(),
+                         wish["wan1"][1])
+
     def test_a_stop_removes_what_it_made_and_no_secret_is_logged(self):
         before = self.network_of_pop()
         self.up()

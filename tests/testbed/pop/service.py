@@ -201,17 +201,26 @@ class Pop:
     def put_here(self, box_id, peers):
         with self.lock:
             box = self.book.boxes[box_id]
+            before = box["peers"]
             added, removed = self.book.put_peers(box, peers, self.settings.lanes["count"])
-            for _, peer in removed:
-                self.lanes.lane(peer["lane"]).remove_peer(peer["public_key"])
-            for _, peer in added:
-                is_new = peer["lane"] not in self.lanes.lanes
-                lane = self.lanes.lane(peer["lane"])
-                if is_new:
-                    self.attach(lane)
-                lane.add_peer(box["address"], peer)
+            try:
+                self.change_lanes(box, added, removed)
+            except Failed:
+                box["peers"] = before  # so that it is all done when the box asks again
+                self.book.save()
+                raise
             self.follow()
             return {"peers": [self.peer_answer(p["path"], box["peers"][p["path"]]) for p in peers]}
+
+    def change_lanes(self, box, added, removed):
+        for _, peer in removed:
+            self.lanes.lane(peer["lane"]).remove_peer(peer["public_key"])
+        for _, peer in added:
+            is_new = peer["lane"] not in self.lanes.lanes
+            lane = self.lanes.lane(peer["lane"])
+            if is_new:
+                self.attach(lane)
+            lane.add_peer(box["address"], peer)
 
     def peer_answer(self, path, peer):
         lane = self.lanes.lane(peer["lane"])
