@@ -17,6 +17,20 @@ using settings::TunnelBackend;
 
 constexpr int64_t kDay = 86'400;
 
+std::optional<IpAddress> address_of(const settings::NodeSettings& node) {
+  const Result<ports::HttpOrigin> origin = ports::parse_origin(node.url);
+  return origin ? IpAddress::parse(origin->address.host) : std::nullopt;
+}
+
+std::vector<tunnel::CloudNode> cloud_nodes(const std::vector<settings::NodeSettings>& nodes) {
+  std::vector<tunnel::CloudNode> out;
+  for (const settings::NodeSettings& node : nodes) {
+    if (!node.enabled || node.place != settings::Place::cloud) continue;
+    if (const auto address = address_of(node)) out.push_back({node.name, *address});
+  }
+  return out;
+}
+
 }  // namespace
 
 tunnel::SiteSettings site_settings(const settings::TunnelSettings& settings) {
@@ -86,7 +100,9 @@ TunnelParts::~TunnelParts() { site_->stop(); }
 
 void TunnelParts::configure(const settings::Settings& settings) {
   nodes_ = settings.live.nodes;
-  site_->configure(site_settings(settings.live.tunnel));
+  tunnel::SiteSettings site = site_settings(settings.live.tunnel);
+  site.nodes = cloud_nodes(nodes_);
+  site_->configure(std::move(site));
   on_carriage_changed();
 }
 
@@ -101,17 +117,19 @@ void TunnelParts::stop() {
 }
 
 // A node is behind the tunnels when its address, written as a number, is one of the network's.
+// Where the site has the same addresses, its own nodes are asked there, those in the cloud never.
 void TunnelParts::on_carriage_changed() {
   for (const settings::NodeSettings& node : nodes_) {
     sense::NodeState* state = ports_.senses.find(node.name);
     if (state == nullptr) continue;
-    const Result<ports::HttpOrigin> origin = ports::parse_origin(node.url);
-    const auto address = origin ? IpAddress::parse(origin->address.host) : std::nullopt;
+    const std::optional<IpAddress> address = address_of(node);
+    const bool of_site =
+        address && node.place == settings::Place::local && site_->is_of_site(*address);
     const tunnel::TrafficClass traffic = node.traffic == settings::Traffic::bulk
                                              ? tunnel::TrafficClass::bulk
                                              : tunnel::TrafficClass::interactive;
     const auto carriage =
-        address && site_->is_behind(*address) ? site_->carriage(traffic) : std::nullopt;
+        address && !of_site && site_->is_behind(*address) ? site_->carriage(traffic) : std::nullopt;
     std::optional<sense::LinkTold> told;
     if (carriage) {
       told = sense::LinkTold{carriage->carries, carriage->why.en, carriage->rtt, carriage->loss,

@@ -58,7 +58,12 @@ void describe_node_place(NodeSettings& node, Visitor& v) {
   v.field({"engine", kLive, "Engine description: how its load is read, e.g. vllm; openai fits all.",
            "引擎描述：如何读取负载，如 vllm；openai 通用。"},
           text(node.engine, kNameRule));
-  v.field({"url", kLive, "Where it answers.", "访问地址。", true}, text(node.url, kUrlRule));
+  v.field(
+      {"url", kLive,
+       "Where it answers. Behind the tunnels write its address as a number: of a name's path "
+       "nothing is known, so requests are not moved away before it fails.",
+       "访问地址。位于隧道之后时请写数字地址：写域名则不知其路径状态，故障前不会提前避开。", true},
+      text(node.url, kUrlRule));
   v.field({"metrics_url", kLive,
            "Where its metrics are, if not at url; with a path it is the page itself.",
            "指标地址（若不在 url 处）；带路径时即为指标页本身。"},

@@ -58,10 +58,12 @@ void describe_tunnel(TunnelSettings& tunnel, Visitor& v) {
   v.enter({"tunnel", kLive,
            "WireGuard to the compute network, over every uplink; starts once the box has joined.",
            "通往算力网络的 WireGuard 隧道，使用所有上行线路；设备加入网络后启动。"});
-  v.field({"mode", kLive,
-           "auto = up as soon as the box has joined; off = down, and nothing of it is left.",
-           "auto = 设备加入网络后即建立；off = 关闭并清除。"},
-          choice(tunnel.mode));
+  v.field(
+      {"mode", kLive,
+       "auto = up as soon as the box has joined; off = down: what lies in the network is out of "
+       "reach, and nothing goes there in clear.",
+       "auto = 设备加入网络后即建立；off = 关闭：算力网络内的地址不可达，也不会以明文发送。"},
+      choice(tunnel.mode));
   v.field({"backend", kFixed,
            "Who carries WireGuard: auto = the kernel where it can, else a program beside this one.",
            "WireGuard 的承载：auto = 内核支持则用内核，否则用独立程序。"},

@@ -288,7 +288,7 @@ struct UplinkSettings {
 };
 
 struct TunnelSettings {
-  Mode mode = Mode::automatic;  // auto: as soon as the box has joined; off: nothing of ours is left
+  Mode mode = Mode::automatic;  // auto: as soon as the box has joined; off: the network is shut
   TunnelBackend backend = TunnelBackend::automatic;  // fixed; auto: the kernel's where it has one
   Mode failover = Mode::automatic;                   // off: traffic stays on its path, dead or not
   std::vector<UplinkSettings> uplinks;               // empty = every interface with a default route

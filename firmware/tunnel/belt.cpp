@@ -22,12 +22,30 @@ std::string elements(const std::vector<IpPrefix>& prefixes) {
   return out.empty() ? "" : fmt::format("    elements = {{ {} }}\n", out);
 }
 
-std::string input_rules(const std::optional<IpAddress>& address) {
-  std::string out = fmt::format("    ip saddr @prefixes counter name {} drop\n", kSpoofed);
-  if (address) {
-    out += fmt::format("    ip daddr {} counter name {} drop\n", address->text(), kSpoofed);
+std::string input_rules(const BeltInput& input) {
+  std::string out;
+  for (const BeltSite& site : input.site) {
+    out += fmt::format("    iif {} ip saddr {} accept\n", site.link, site.net.text());
+  }
+  out += fmt::format("    ip saddr @prefixes counter name {} drop\n", kSpoofed);
+  if (input.address) {
+    out += fmt::format("    ip daddr {} counter name {} drop\n", input.address->text(), kSpoofed);
   }
   return out;
+}
+
+// What is about to leave by anything but a tunnel.
+std::string leak_rules(const BeltInput& input, std::string_view counter) {
+  const auto reject = [&counter](const std::string& to) {
+    return fmt::format("    ip daddr {} counter name {} reject with icmp type net-unreachable\n",
+                       to, counter);
+  };
+  std::string out;
+  for (const IpAddress& node : input.nodes) out += reject(node.text());
+  for (const BeltSite& site : input.site) {
+    out += fmt::format("    oif {} ip daddr {} accept\n", site.link, site.net.text());
+  }
+  return out + reject("@prefixes");
 }
 
 std::string outer_rules(const std::vector<OuterDscp>& outer) {
@@ -58,19 +76,16 @@ std::string belt_ruleset(const BeltInput& input) {
          elements(input.prefixes) + "  }\n";
   out += "  chain output {\n    type filter hook output priority filter; policy accept;\n";
   out += outer_rules(input.outer);
-  out += fmt::format(
-      "    oifname \"lo\" accept\n    oifname {} accept\n"
-      "    ip daddr @prefixes counter name {} reject with icmp type net-unreachable\n  }}\n",
-      tunnels, kOutput);
+  out += fmt::format("    oifname \"lo\" accept\n    oifname {} accept\n{}  }}\n", tunnels,
+                     leak_rules(input, kOutput));
   out += fmt::format(
       "  chain forward {{\n    type filter hook forward priority filter; policy accept;\n"
-      "    oifname {} accept\n"
-      "    ip daddr @prefixes counter name {} reject with icmp type net-unreachable\n  }}\n",
-      tunnels, kForward);
+      "    oifname {} accept\n{}  }}\n",
+      tunnels, leak_rules(input, kForward));
   out += fmt::format(
       "  chain input {{\n    type filter hook input priority filter; policy accept;\n"
       "    iifname \"lo\" accept\n    iifname {} accept\n{}  }}\n",
-      tunnels, input_rules(input.address));
+      tunnels, input_rules(input));
   return out + "}\n";
 }
 

@@ -1,6 +1,7 @@
 // The second belt against leaks, beside the unreachable defaults: an nftables table of our own, as
 // text for `nft --file -`. Pure. Applied as one transaction; nobody else's table is touched.
-//   output, forward   to the network's prefixes only by slw*; all else is rejected and counted
+//   output, forward   to the network's prefixes only by slw*, or, of the site's own part, by its
+//                     interface; all else is rejected and counted
 //   input             from or to the inner address and prefixes only by slw*, and what is local
 //   output            DSCP of outer packets by uplink mark, where a setting asks for it
 #pragma once
@@ -23,10 +24,18 @@ struct OuterDscp {
   uint8_t dscp = 0;   // 0..63
 };
 
+// A net of the site that has addresses of the network: it stays reachable there.
+struct BeltSite {
+  int link = 0;  // index
+  IpPrefix net;
+};
+
 struct BeltInput {
   std::vector<IpPrefix> prefixes;    // v4; the table is valid without any
   std::optional<IpAddress> address;  // inner
   std::vector<OuterDscp> outer;
+  std::vector<BeltSite> site;
+  std::vector<IpAddress> nodes;  // the network's, though they lie in the site's part
 };
 
 // Replaces the table if it is there. Arguments of nft: {"--file", "-"}.

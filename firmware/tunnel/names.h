@@ -49,13 +49,17 @@ inline constexpr uint32_t uplink_mark(int uplink) {
 inline constexpr uint32_t table_of(TrafficClass traffic) {
   return traffic == TrafficClass::bulk ? 51101 : 51100;
 }
+inline constexpr uint32_t kSiteTable = 51102;  // what of the network's addresses is the site's own
 inline constexpr uint32_t uplink_table(int uplink) { return 51110 + static_cast<uint32_t>(uplink); }
 inline constexpr uint32_t nexthop_of(int path) { return 0x51100000 + static_cast<uint32_t>(path); }
 inline constexpr uint32_t group_of(TrafficClass traffic) {
   return traffic == TrafficClass::bulk ? 0x511f0001 : 0x511f0000;
 }
-// Rules, in order: outer packets by mark, then bulk, then everything for the compute network.
+// Rules, in order: outer packets by mark, nodes that lie in the site's own part, that part, then
+// bulk, then everything for the compute network.
 inline constexpr uint32_t kUplinkRulePriority = 5100;
+inline constexpr uint32_t kNodeRulePriority = 5110;
+inline constexpr uint32_t kSiteRulePriority = 5112;
 inline constexpr uint32_t kBulkRulePriority = 5120;
 inline constexpr uint32_t kNetworkRulePriority = 5130;
 // Of the `unreachable default` in the tables of the classes: the last resort.

@@ -127,7 +127,8 @@ std::vector<NetcheckLine> overlap_lines(const NetcheckEvidence& evidence) {
   }
   std::vector<NetcheckLine> lines;
   for (const Overlap& overlap : evidence.overlaps) {
-    NetcheckLine line = box_line("overlap", Verdict::fail, overlap.words);
+    NetcheckLine line =
+        box_line("overlap", overlap.refuses ? Verdict::fail : Verdict::warn, overlap.words);
     line.figures.add("ours", overlap.ours.text());
     line.figures.add("theirs", overlap.theirs.text());
     line.figures.add("interface", overlap.interface);

@@ -175,14 +175,15 @@ void NetcheckRun::read_links() {
     evidence_.network_trouble = network.error().text;
     return;
   }
-  for (UplinkSeen& seen : uplinks_seen(*network, wish_.uplinks)) {
+  const std::vector<UplinkSeen> uplinks = uplinks_seen(*network, wish_.uplinks);
+  for (const UplinkSeen& seen : uplinks) {
     UplinkEvidence uplink;
-    uplink.seen = std::move(seen);
+    uplink.seen = seen;
     evidence_.uplinks.push_back(std::move(uplink));
   }
   if (!wish_.membership) return;
   evidence_.network = wish_.membership->network;
-  evidence_.overlaps = overlaps(*wish_.membership, *network);
+  evidence_.overlaps = overlaps(*wish_.membership, *network, uplinks);
 }
 
 // Numeric hosts too: they are their own answer.

@@ -75,23 +75,42 @@ void SiteTunnels::look() {
   const std::vector<UplinkSeen> before = uplinks_;
   if (!read_network()) return;
   follow_uplinks(before);
-  const Membership* member = settings_.on ? membership() : nullptr;
-  overlaps_.clear();
-  if (member != nullptr) {
-    for (const Overlap& overlap : overlaps(*member, network_)) overlaps_.push_back(overlap.words);
-  }
-  // Part of the site or of the network would vanish: rather no tunnel.
-  if (!overlaps_.empty()) member = nullptr;
-  make_lines(member);
+  // Whatever becomes of the tunnels: as long as there is a membership its addresses are guarded.
+  const Membership* member = membership();
+  compare_plans();
+  const bool up = is_up();
+  make_lines(up ? member : nullptr);
   switch_.adopt(network_, views());
   routes_mtu_ = routes_mtu();
-  const Wanted wanted = wanted_state(wanted_input(member));
+  const Wanted wanted = wanted_state(wanted_input(member, up));
   const bool ours = holds_ours(network_);
-  if (member != nullptr || ours || !lines_.empty()) keep_rules(member);
+  if (member != nullptr || ours || !lines_.empty()) keep_rules(member, up);
   clean_ = idle && !ours;
   apply(wanted);
-  bring_up(wanted, member);
+  bring_up(wanted, up ? member : nullptr);
   choose();
+}
+
+// Where part of the site or of the network would vanish: rather no tunnel.
+void SiteTunnels::compare_plans() {
+  overlaps_.clear();
+  site_parts_.clear();
+  refused_ = false;
+  if (membership() == nullptr) return;
+  for (const Overlap& overlap : overlaps(*membership(), network_, uplinks_)) {
+    overlaps_.push_back(overlap.words);
+    refused_ = refused_ || overlap.refuses;
+  }
+  if (refused_) site_parts_ = site_parts(*membership(), network_, uplinks_);
+}
+
+// Of the network though they lie in a net of the site.
+std::vector<IpAddress> SiteTunnels::nodes_in_site() const {
+  std::vector<IpAddress> nodes;
+  for (const CloudNode& node : settings_.nodes) {
+    if (is_of_site(node.address)) nodes.push_back(node.address);
+  }
+  return nodes;
 }
 
 bool SiteTunnels::read_network() {
@@ -188,14 +207,16 @@ void SiteTunnels::make_lines(const Membership* membership) {
   if (chosen_leaves) choose();  // before its routes go
 }
 
-WantedInput SiteTunnels::wanted_input(const Membership* membership) const {
+WantedInput SiteTunnels::wanted_input(const Membership* membership, bool up) const {
   WantedInput input;
   input.membership = membership;
-  input.uplinks = &uplinks_;
   input.network = &network_;
+  input.site = site_parts_;
+  input.nodes = nodes_in_site();
+  if (!up) return input;
+  input.uplinks = &uplinks_;
   input.chosen = switch_.chosen();
   input.routes_mtu = routes_mtu_;
-  if (membership == nullptr) return input;
   for (const auto& [number, held] : lines_) {
     Line& line = *held;
     const MemberPath* path = membership->path(number);
@@ -353,7 +374,7 @@ bool SiteTunnels::note_belt(const std::string& counters) {
   return true;
 }
 
-void SiteTunnels::keep_rules(const Membership* membership) {
+void SiteTunnels::keep_rules(const Membership* membership, bool up) {
   BeltInput belt;
   if (membership == nullptr) {
     rules_.want("belt", "nft", {"--file", "-"}, belt_removal(), true);
@@ -363,8 +384,10 @@ void SiteTunnels::keep_rules(const Membership* membership) {
   }
   belt.prefixes = inner_destinations(*membership);
   belt.address = membership->address;
+  for (const SitePart& part : site_parts_) belt.site.push_back({part.link, part.net});
+  belt.nodes = nodes_in_site();
   for (const UplinkSeen& uplink : uplinks_) {
-    if (settings_.outer_dscp != 0) {
+    if (up && settings_.outer_dscp != 0) {
       belt.outer.push_back({uplink_mark(uplink.number), settings_.outer_dscp});
     }
   }
@@ -372,6 +395,11 @@ void SiteTunnels::keep_rules(const Membership* membership) {
   rules_.look_after("belt",
                     {"--json", "list", "counters", "table", "inet", std::string(kBeltTable)},
                     [this](const std::string& output) { return note_belt(output); });
+  if (up) return keep_shaping();
+  rules_.keep_only("shaping of ", {});
+}
+
+void SiteTunnels::keep_shaping() {
   std::set<std::string> shaped_links;
   for (const auto& [number, line] : lines_) {
     const ports::LinkState* link = link_named(network_, interface_of(number));

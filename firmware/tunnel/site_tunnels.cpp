@@ -1,5 +1,7 @@
 #include "firmware/tunnel/site_tunnels.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -84,7 +86,7 @@ void SiteTunnels::tick() {
   desk_.poll();
   rules_.poll();
   const Membership* member = membership();
-  if (member != nullptr && settings_.on && overlaps_.empty()) {
+  if (is_up()) {
     for (const auto& [number, line] : lines_) {
       line->line.poll();
       care_for(*line, *member);
@@ -124,10 +126,11 @@ void SiteTunnels::choose() {
   }
   if (drill_) drill_->step();
   if (routes_mtu() != routes_mtu_) soon();
-  const std::vector<IpPrefix> behind =
-      settings_.on && membership() != nullptr ? membership()->prefixes : std::vector<IpPrefix>();
+  std::vector<IpPrefix> behind =
+      membership() != nullptr ? membership()->prefixes : std::vector<IpPrefix>();
+  for (const SitePart& part : site_parts_) behind.push_back(part.net);
   bool changed = told_prefixes_ != behind;
-  told_prefixes_ = behind;
+  told_prefixes_ = std::move(behind);
   for (const TrafficClass traffic : {TrafficClass::interactive, TrafficClass::bulk}) {
     std::optional<Carriage>& told = told_[static_cast<size_t>(traffic)];
     std::optional<Carriage> now = carriage(traffic);
@@ -181,8 +184,20 @@ std::vector<PathLoss> SiteTunnels::losses() const {
 }
 
 std::optional<Carriage> SiteTunnels::carriage(TrafficClass traffic) const {
-  if (!settings_.on || membership() == nullptr) return std::nullopt;
+  if (membership() == nullptr) return std::nullopt;
   Carriage carriage;
+  if (!settings_.on) {
+    carriage.why = {"it is behind tunnels, which are switched off (tunnel.mode)",
+                    "位于隧道之后，而隧道已关闭（tunnel.mode）"};
+    return carriage;
+  }
+  if (refused_) {
+    carriage.why = {
+        "it is behind tunnels, which are not brought up: the site's addresses and the "
+        "network's collide",
+        "位于隧道之后，而隧道未建立：本地地址与算力网络地址冲突"};
+    return carriage;
+  }
   const std::optional<int> path = switch_.chosen(traffic);
   for (const PathView& view : views()) {
     if (view.number != path) continue;
@@ -207,10 +222,32 @@ std::optional<Carriage> SiteTunnels::carriage(TrafficClass traffic) const {
 }
 
 bool SiteTunnels::is_behind(const IpAddress& address) const {
-  if (!settings_.on || membership() == nullptr) return false;
-  const std::vector<IpPrefix>& prefixes = membership()->prefixes;
+  if (membership() == nullptr) return false;
+  const std::vector<IpPrefix> prefixes = inner_destinations(*membership());
   return std::any_of(prefixes.begin(), prefixes.end(),
                      [&](const IpPrefix& prefix) { return prefix.contains(address); });
+}
+
+bool SiteTunnels::is_of_site(const IpAddress& address) const {
+  return tunnel::is_of_site(site_parts_, address);
+}
+
+// What is as it is until somebody changes settings or the site.
+std::vector<Words> SiteTunnels::standing_findings() const {
+  std::vector<Words> findings = overlaps_;
+  if (membership() == nullptr || settings_.on) return findings;
+  std::string prefixes;
+  for (const IpPrefix& prefix : membership()->prefixes) {
+    prefixes += (prefixes.empty() ? "" : ", ") + prefix.text();
+  }
+  findings.push_back(
+      {"The tunnels are switched off, so " + prefixes +
+           " of the compute network cannot be reached, and nothing goes there in clear. Set "
+           "tunnel.mode to auto, or leave the network (sluiced tunnel leave).",
+       "隧道已关闭，因此算力网络的 " + prefixes +
+           " 不可达，也不会有数据以明文发往该处。请将 tunnel.mode 设为 auto，或退出该网络"
+           "（sluiced tunnel leave）。"});
+  return findings;
 }
 
 TunnelReport SiteTunnels::tunnels() const {
@@ -222,7 +259,8 @@ TunnelReport SiteTunnels::tunnels() const {
   for (Words& words : desk_.troubles()) report.findings.push_back(std::move(words));
   if (!clock_.words.empty()) report.findings.push_back(clock_.words);
   if (!rules_.trouble().empty()) report.findings.push_back({rules_.trouble(), rules_.trouble()});
-  report.findings.insert(report.findings.end(), overlaps_.begin(), overlaps_.end());
+  const std::vector<Words> standing = standing_findings();
+  report.findings.insert(report.findings.end(), standing.begin(), standing.end());
   for (const std::string& text : failed_) report.findings.push_back({text, text});
   if (member == nullptr || !settings_.on) return report;
   report.backend = ports_.wireguard.backend();
@@ -298,6 +336,19 @@ void SiteTunnels::rotate(std::string_view author, Done done) {
 }
 
 void SiteTunnels::leave(std::string_view author, Done done) {
+  // Once the network is not known any more, whoever asks them would do so by the default route.
+  std::string behind;
+  for (const CloudNode& node : settings_.nodes) {
+    if (!is_behind(node.address)) continue;
+    behind += fmt::format("{}{} ({})", behind.empty() ? "" : ", ", node.name, node.address.text());
+  }
+  if (!behind.empty()) {
+    return done(Error{ErrorKind::refused, "tunnel",
+                      "these nodes are reached through the network: " + behind +
+                          "; after leaving they would be asked by the default route, in clear. "
+                          "Take them out of the settings, or set enabled: false there, reload, "
+                          "then leave"});
+  }
   ports_.log.info("tunnel", "leaving the compute network, asked by {}", author);
   desk_.leave(std::move(done));
 }

@@ -36,6 +36,13 @@
 
 namespace sluice::tunnel {
 
+// A node in the cloud, by a numeric address. What is sent to it may not leave in clear.
+struct CloudNode {
+  std::string name;
+  IpAddress address;
+  bool operator==(const CloudNode&) const = default;
+};
+
 struct SiteSettings {
   bool on = true;
   bool failover = true;
@@ -47,6 +54,7 @@ struct SiteSettings {
   Duration key_life = kKeyLife;  // zero: only when asked
   Duration port_life;            // zero: only out of need
   uint8_t outer_dscp = 0;
+  std::vector<CloudNode> nodes;  // those that are enabled
 };
 
 struct TunnelPorts {
@@ -94,9 +102,10 @@ class SiteTunnels : public TunnelSight,
   // Looks and changes no more; everything stays as it is, for a successor or the next start.
   void stop();
 
-  // Of a traffic class now. Nothing: no network was joined, or tunnels are off.
+  // Of a traffic class now. Nothing: no network was joined. Tunnels that are off carry nothing.
   std::optional<Carriage> carriage(TrafficClass traffic) const;
-  bool is_behind(const IpAddress& address) const;  // in the network's prefixes
+  bool is_behind(const IpAddress& address) const;   // in the network's prefixes
+  bool is_of_site(const IpAddress& address) const;  // and the site's own, see overlap.h
 
   TunnelReport tunnels() const override;
   void join(const JoinWish& wish, std::string_view author, Done done) override;
@@ -123,13 +132,15 @@ class SiteTunnels : public TunnelSight,
   // site_look.cpp: the pass.
   void look();
   bool read_network();
+  void compare_plans();
   void follow_uplinks(const std::vector<UplinkSeen>& before);
   PathWishes path_wishes(const Membership& membership);
   void make_lines(const Membership* membership);
-  WantedInput wanted_input(const Membership* membership) const;
+  WantedInput wanted_input(const Membership* membership, bool up) const;
   void apply(const Wanted& wanted);
   void bring_up(const Wanted& wanted, const Membership* membership);
-  void keep_rules(const Membership* membership);
+  void keep_rules(const Membership* membership, bool up);
+  void keep_shaping();
   bool note_belt(const std::string& counters);  // as nft tells them; false: it is not there
   std::optional<IpEndpoint> endpoint_of(Line& line, const MemberPath& path) const;
   int routes_mtu() const;
@@ -152,6 +163,10 @@ class SiteTunnels : public TunnelSight,
   Line* line_of(int number);
   Line* line_of(const std::string& interface);
   const Membership* membership() const { return desk_.membership(); }
+  // The membership's paths are wanted; without, its addresses are guarded and lead nowhere.
+  bool is_up() const { return membership() != nullptr && settings_.on && !refused_; }
+  std::vector<IpAddress> nodes_in_site() const;
+  std::vector<Words> standing_findings() const;
 
   // Fixed after construction.
   TunnelPorts ports_;
@@ -184,6 +199,8 @@ class SiteTunnels : public TunnelSight,
   std::vector<IpPrefix> told_prefixes_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   std::vector<Words> overlaps_;
+  bool refused_ = false;  // one of them keeps the tunnels down
+  std::vector<SitePart> site_parts_;
   std::optional<Carriage> told_[kClasses];
   std::unique_ptr<Drill> drill_;
   std::unique_ptr<ports::Timer> tick_;

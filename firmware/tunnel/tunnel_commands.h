@@ -46,7 +46,9 @@ class TunnelCommands {
   // The text of a wg-quick configuration. Errors: refused, with the line.
   virtual void import(std::string_view text, std::string_view author, Done done) = 0;
   virtual void rotate(std::string_view author, Done done) = 0;  // new keys, path by path
-  virtual void leave(std::string_view author, Done done) = 0;   // nothing of it is left
+  // Nothing of it is left. Errors: refused (nodes of the settings lie in it), gone (the operator
+  // could not be told).
+  virtual void leave(std::string_view author, Done done) = 0;
   // Cuts the path in use for a moment, watches, and gives it back.
   // Errors: busy (one runs, or traffic is not well now), refused (nothing to fail over to).
   virtual void drill(std::string_view author, OnDrill done) = 0;

@@ -119,6 +119,35 @@ void add_class(const Membership& membership, TrafficClass traffic, std::optional
   }
 }
 
+RuleState rule_to(const IpPrefix& to, uint32_t priority, uint32_t table) {
+  RuleState rule;
+  rule.priority = priority;
+  rule.table = table;
+  rule.to = to;
+  rule.protocol = ports::kOurProtocol;
+  return rule;
+}
+
+void add_site(const WantedInput& input, Wanted& out) {
+  if (input.site.empty()) return;
+  out.routes.push_back(unreachable(Family::v4, kSiteTable));
+  for (const SitePart& part : input.site) {
+    RouteState route;
+    route.table = kSiteTable;
+    route.to = part.net;
+    route.link = part.link;
+    route.source = part.source;
+    route.protocol = ports::kOurProtocol;
+    out.routes.push_back(route);
+    out.rules.push_back(rule_to(part.net, kSiteRulePriority, kSiteTable));
+  }
+  for (const IpAddress& node : input.nodes) {
+    if (!is_of_site(input.site, node)) continue;
+    out.rules.push_back(
+        rule_to({node, 32}, kNodeRulePriority, table_of(TrafficClass::interactive)));
+  }
+}
+
 bool is_copied(const RouteState& route, Family family, int link) {
   return route.family == family && route.table == ports::kMainTable && route.link == link &&
          route.kind == RouteKind::unicast && route.nexthop == 0 &&
@@ -180,7 +209,7 @@ std::vector<IpPrefix> inner_destinations(const Membership& membership) {
 Wanted wanted_state(const WantedInput& input) {
   Wanted out;
   if (input.membership == nullptr) return out;
-  ENSURE(input.uplinks != nullptr && input.network != nullptr);
+  ENSURE(input.network != nullptr && (input.uplinks != nullptr || input.paths.empty()));
   const Membership& membership = *input.membership;
   for (const PathWish& wish : input.paths) {
     const MemberPath* path = membership.path(wish.number);
@@ -193,6 +222,8 @@ Wanted wanted_state(const WantedInput& input) {
     const auto chosen = input.chosen[static_cast<size_t>(traffic)];
     add_class(membership, traffic, chosen, input.routes_mtu, out);
   }
+  add_site(input, out);
+  if (input.uplinks == nullptr) return out;
   for (const UplinkSeen& uplink : *input.uplinks) add_uplink(uplink, *input.network, out);
   return out;
 }

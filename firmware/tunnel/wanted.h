@@ -9,6 +9,10 @@
 // behind the group: without it the kernel's reverse path filter (rp_filter 2, Debian's) drops
 // answers as long as no path is chosen. It leads to nowhere but a tunnel. Tables of the uplinks:
 // what the main table has by that interface, and an unreachable default.
+//
+// Without a path what is left is the guard: the rules, and the unreachable defaults behind them.
+// Table of the site: the connected nets that have addresses of the network, and an unreachable
+// default, so that an interface that goes down lets nothing through either.
 #pragma once
 
 #include <array>
@@ -22,6 +26,7 @@
 #include "firmware/ports/links.h"
 #include "firmware/ports/wireguard.h"
 #include "firmware/tunnel/membership.h"
+#include "firmware/tunnel/overlap.h"
 #include "firmware/tunnel/uplinks.h"
 
 namespace sluice::tunnel {
@@ -74,12 +79,14 @@ struct Wanted {
 using ChosenPaths = std::array<std::optional<int>, kClasses>;  // numbers; by TrafficClass
 
 struct WantedInput {
-  const Membership* membership = nullptr;  // null: not joined; then nothing is wanted
-  const std::vector<UplinkSeen>* uplinks = nullptr;
+  const Membership* membership = nullptr;            // null: not joined; then nothing is wanted
+  const std::vector<UplinkSeen>* uplinks = nullptr;  // null: none is used
   const ports::NetworkState* network = nullptr;
   std::vector<PathWish> paths;  // those that shall be up
   ChosenPaths chosen;
   int routes_mtu = 0;  // what traffic may have at most by any path; 0: as its link carries
+  std::vector<SitePart> site = {};    // of the network's addresses what the site keeps
+  std::vector<IpAddress> nodes = {};  // but these are the network's wherever they lie
 };
 
 // A chosen path whose interface is not there counts as none. None chosen: the class is unreachable.

@@ -23,9 +23,8 @@ def streams(t):
     """200 answers are being streamed through the daemon when the path is cut."""
     path = t.begin()
     site = t.site
+    site.client_key()
     key_file = site.folder / "client.key"
-    if not key_file.exists():
-        key_file.write_text(site.command("key", "add", "client").stdout)
     report = site.folder / "load.json"
     report.unlink(missing_ok=True)
     load = site.program(site.box, "load", site.build / "testbed-load", "--url",

@@ -239,9 +239,23 @@ class Site:
         return {"listen": {"api": "127.0.0.1:8080", "tls": "off", "page": "127.0.0.1:8081"},
                 "state_dir": str(self.folder / "state"), "nodes": [node], "tunnel": tunnel, **rest}
 
-    def start_daemon(self):
+    def write_settings(self, tunnel=None, nodes=None):
+        """With these of `tunnel` besides, or other nodes than the one in the compute network."""
+        settings = self.settings_of_daemon()
+        settings["tunnel"].update(tunnel or {})
+        settings["nodes"] = settings["nodes"] if nodes is None else nodes
         self.config = self.folder / "sluice.yaml"
-        self.config.write_text(json.dumps(self.settings_of_daemon(), indent=1))
+        self.config.write_text(json.dumps(settings, indent=1))
+
+    def reconfigure(self, **changes):
+        """While it runs."""
+        self.write_settings(**changes)
+        status, text = self.ask("POST", "/api/v1/reload")
+        if status != 200:
+            raise Failed(f"the settings are not taken: {status} {text}")
+
+    def start_daemon(self, **changes):
+        self.write_settings(**changes)
         environment = {**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"}
         self.daemon = self.program(self.box, "sluiced", self.build / "sluiced", "--config",
                                    self.config, "serve", ready="sluiced ready", env=environment)
@@ -295,11 +309,36 @@ class Site:
         finally:
             connection.close()
 
+    def node_status(self, name="cloud"):
+        _, text = self.ask("GET", "/api/v1/status")
+        return next(n for n in json.loads(text)["nodes"] if n["name"] == name)
+
     def status(self):
         status, text = self.ask("GET", "/api/v1/tunnel")
         if status != 200:
             raise Failed(f"GET /api/v1/tunnel: {status} {text}")
         return json.loads(text)
+
+    def client_key(self):
+        file = self.folder / "client.key"
+        if not file.exists():
+            file.write_text(self.command("key", "add", "client").stdout)
+        return file.read_text().strip()
+
+    def chat_status(self, key):
+        """The HTTP status of a request to the model of the cloud node; None: the daemon is not there."""
+        with self.box.socket(kind=socket.SOCK_STREAM) as sock:
+            sock.settimeout(5)
+            connection = http.client.HTTPConnection("127.0.0.1:8080")
+            connection.sock = sock
+            try:
+                sock.connect(("127.0.0.1", 8080))
+                connection.request("POST", "/v1/chat/completions", json.dumps(
+                    {"model": "demo", "max_tokens": 4, "messages": [{"role": "user", "content": "hi"}]}),
+                    {"Authorization": f"Bearer {key}", "Content-Type": "application/json"})
+                return connection.getresponse().status
+            except (OSError, http.client.HTTPException):
+                return None
 
     def clear_wires(self):
         for name, wire in self.wires.items():

@@ -5,12 +5,13 @@ import json
 import os
 import shutil
 import signal
+import threading
 import time
 
 import initiation
 from measure import now_us
 from rows import LOST, SAFE, SINGLE, Row
-from site_world import wait_until
+from site_world import FLOW_PORT, NODE, UPLINKS, end_process, wait_until
 from spaces import Failed
 from statistics_table import Goal
 from wire import Wire
@@ -87,19 +88,121 @@ def cloned(t):
     return {"said": said}
 
 
+class Senders:
+    """What anybody on the box may send to the network: datagrams from no address of its own to two of its
+    addresses, and requests through the daemon. None may be seen on a wire of an uplink."""
+
+    TO = [(NODE, FLOW_PORT), ("10.88.0.77", 9)]
+
+    def __init__(self, site):
+        self.site, self.sent, self.answers, self.ended = site, 0, [], False
+        self.client = site.client_key()
+        self.socks = [site.box.socket() for _ in self.TO]
+        self.threads = [threading.Thread(target=run, daemon=True) for run in (self.datagrams, self.requests)]
+
+    def __enter__(self):
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ended = True
+        for thread in self.threads:
+            thread.join()
+        for sock in self.socks:
+            sock.close()
+
+    def datagrams(self):
+        while not self.ended:
+            for sock, to in zip(self.socks, self.TO):
+                try:
+                    sock.sendto(b"in clear?", to)
+                except OSError:
+                    pass  # refused by the kernel, as it should be
+                self.sent += 1
+            time.sleep(0.01)
+
+    def requests(self):
+        while not self.ended:
+            self.answers.append((now_us(), self.site.chat_status(self.client)))
+            time.sleep(0.1)
+
+    def answered(self, since):
+        """Statuses of requests that ended after."""
+        return [status for at, status in self.answers if at >= since]
+
+    def none_answered(self, since, seconds=1.5):
+        """Requests are refused, for a while."""
+        time.sleep(seconds)
+        wait_until(lambda: self.answered(since), "requests end")
+        if 200 in self.answered(since):
+            raise Failed(f"requests to the cloud node were answered with {self.answered(since)}")
+
+
 def overlap(t):
     """A net of the site has addresses of the compute network."""
     t.begin()
+    site, clear = t.site, t.site.watched()
+    lan = site.space("lan")
+    site.box.ip("link", "add", "lan0", "type", "veth", "peer", "name", "lan1", "netns",
+                str(lan.keeper.pid))
+    lan.run("sh", "-c", "ip addr add 10.88.0.130/25 dev lan1; ip link set lan1 up")
+    with Senders(site) as senders:
+        since = now_us()
+        site.box.run("sh", "-c", "ip addr add 10.88.0.129/25 dev lan0; ip link set lan0 up")
+        said = timed(since, lambda: says(site, "10.88.0.128/25"), "the collision is said")
+        wait_until(lambda: not site.paths(), "the tunnels are down")
+        kept = wait_until(lambda: site.box.run("ping", "-c1", "-W1", "10.88.0.130",
+                                               check=False).returncode == 0,
+                          "the site's own net is reached")
+        down = now_us()
+        senders.none_answered(down)
+        site.box.ip("link", "del", "lan0")
+        gone = now_us()
+        over = timed(gone, lambda: not says(site, "10.88.0.128"), "the collision is over")
+        site.wait_settled(seconds=SAY_SECONDS)
+    return {"said": said, "no longer said": over, "the site's net reached": int(kept),
+            "sent meanwhile": senders.sent, "packets in clear": site.watched() - clear}
+
+
+def drawn(t):
+    """The DHCP server of an uplink gives out routes into the network (option 121)."""
+    t.begin()
     site = t.site
-    site.box.ip("link", "add", "lan0", "type", "veth", "peer", "name", "lan1")
-    since = now_us()
-    site.box.run("sh", "-c", "ip addr add 10.88.0.129/25 dev lan0; ip link set lan1 up; "
-                             "ip link set lan0 up")
-    said = timed(since, lambda: says(site, "10.88.0.1"), "the collision is said")
-    site.box.ip("link", "del", "lan0")
-    gone = now_us()
-    return {"said": said, "no longer said": timed(gone, lambda: not says(site, "10.88.0.128"),
-                                                  "the collision is over")}
+    _, router = UPLINKS["wan1"]
+    routes = (f"{NODE}/32", "10.88.0.0/25")
+    with Senders(site):
+        since = now_us()
+        for to in routes:
+            site.box.ip("route", "add", to, "via", router, "dev", "wan1")
+        said = timed(since, lambda: says(site, "draws traffic"), "the routes are said")
+        measured = t.costs(since)
+        for to in routes:
+            site.box.ip("route", "del", to, "via", router, "dev", "wan1")
+        timed(now_us(), lambda: not says(site, "draws traffic"), "the routes are gone")
+    return {"said": said, **measured}
+
+
+def switched_off(t):
+    """tunnel.mode goes to off under load, the daemon starts again so, and mode goes back to auto."""
+    t.begin()
+    site, clear = t.site, t.site.watched()
+    with Senders(site) as senders:
+        wait_until(lambda: 200 in senders.answered(0), "the cloud node answers")
+        site.reconfigure(tunnel={"mode": "off"})
+        wait_until(lambda: not site.box.run("wg", "show", "interfaces").stdout.split(), "no tunnel")
+        off = now_us()
+        time.sleep(1.5)
+        why = site.node_status()["why"]
+        end_process(site.daemon)
+        site.start_daemon(tunnel={"mode": "off"})
+        senders.none_answered(off)
+        site.reconfigure()
+        site.wait_settled(seconds=SAY_SECONDS)
+        again = now_us()
+        wait_until(lambda: 200 in senders.answered(again), "the cloud node answers again")
+    return {"why it is not asked is said": int("switched off" in why), "sent meanwhile": senders.sent,
+            "packets in clear": site.watched() - clear}
 
 
 PORTAL = """table inet portal {
@@ -161,7 +264,14 @@ ROWS = [
     Row("cloned", "a copy of the box's disk runs elsewhere",
         [Goal("said", "max", 30000)], cloned, trials_max=1),
     Row("overlap", "a net of the site lies in the compute network's addresses",
-        [Goal("said", "median", 3000)], overlap, trials_max=5),
+        [Goal("said", "median", 3000), Goal("the site's net reached", "min", 1, least=True, unit=""),
+         Goal("packets in clear", "max", 0, unit="")], overlap, trials_max=5),
+    Row("drawn", "an uplink's DHCP server gives out routes into the compute network",
+        [Goal("said", "median", 3000), Goal("longest reply gap", "median", 200), *SAFE], drawn,
+        trials_max=5),
+    Row("switched-off", "tunnels are switched off under load, and the daemon starts so",
+        [Goal("why it is not asked is said", "min", 1, least=True, unit=""),
+         Goal("packets in clear", "max", 0, unit="")], switched_off, trials_max=5),
     Row("portal", "a captive portal on the only uplink", [Goal("portal named", "min", 1, least=True, unit="")],
         portal, site=SINGLE, trials_max=3),
 ]

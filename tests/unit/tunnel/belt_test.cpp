@@ -140,6 +140,40 @@ TEST_CASE("belt: what goes into a tunnel passes, what pretends to come out of on
   CHECK(counters->spoofed_packets == 2);
 }
 
+TEST_CASE(
+    "belt: the site keeps its own part, where its interface is, but for the network's nodes") {
+  if (!can_make_namespaces()) return;
+  BeltInput input = belt();
+  input.nodes = {ip("10.88.0.140")};
+  std::string script = kUplink;
+  script +=
+      "ip link add lan0 type veth peer name lanp\nip link set lan0 up; ip link set lanp up\n"
+      "ip addr add 10.88.0.129/25 dev lan0\n"
+      "for to in 130 140; do ip neigh add 10.88.0.$to lladdr 02:00:00:00:00:02 dev lan0; done\n"
+      "by() { ip -s link show $1 | sed -n '/TX:/{n;s/^ *[0-9]* *\\([0-9]*\\).*/\\1/p}'; }\n"
+      "try() { a=$(by wan0); b=$(by lan0); ping -c 3 -i 0.2 -W 1 10.88.0.$1 >/dev/null 2>&1 || "
+      "true\n  echo $1: $(( $(by wan0) - a )) $(( $(by lan0) - b )); }\n"
+      "index=$(ip -o link show lan0 | cut -d: -f1)\n";
+  input.site = {{424242, net("10.88.0.128/25")}};
+  std::string rules = belt_ruleset(input);
+  for (size_t at; (at = rules.find("424242")) != std::string::npos;) {
+    rules.replace(at, 6, "$index");
+  }
+  script += "nft --file - <<EOF_INPUT\n" + rules + "EOF_INPUT\n";
+  script += "try 130\ntry 140\ntry 1\n";
+  script += "nft --json list counters table inet sluice_tunnel\n";
+  const std::string out = in_namespace(script);
+  CAPTURE(out);
+  CHECK(out.find("130: 0 3\n") != std::string::npos);  // the site's, by its interface
+  CHECK(out.find("140: 0 0\n") != std::string::npos);  // a node of the network
+  CHECK(out.find("\n1: 0 0\n") != std::string::npos);  // the rest of the network
+  const size_t json = out.find('{');
+  REQUIRE(json != std::string::npos);
+  const auto counters = read_belt_counters(out.substr(json));
+  REQUIRE(counters);
+  CHECK(counters->output_packets == 6);
+}
+
 TEST_CASE("belt: counters that are not told are not taken for zero") {
   CHECK_FALSE(read_belt_counters(""));
   CHECK_FALSE(read_belt_counters("{\"nftables\": []}"));

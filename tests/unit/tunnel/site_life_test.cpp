@@ -139,21 +139,38 @@ TEST_CASE("site: an uplink that appears gets paths of its own") {
   CHECK(world.by(kInteractive) == "slw0");
 }
 
-TEST_CASE("site: tunnels switched off leave nothing of ours; switched on again they are back") {
+// What was said of the nodes behind the tunnels while they are off: they are not to be asked by the
+// default route.
+TEST_CASE(
+    "site: tunnels switched off lead nowhere, in clear least of all; on again they are back") {
   World world;
   world.settle_in();
-  world.guarded = false;
   world.settings.on = false;
   world.site->configure(world.settings);
   world.pass(Duration::seconds(2));
-  CHECK(ours(world).empty());
+  const std::string guard = ours(world);
+  CHECK(guard == "route 0.0.0.0/0 route 0.0.0.0/0 rules belt");
   CHECK(world.wireguard.devices.empty());
-  CHECK_FALSE(world.site->carriage(kInteractive));
-  CHECK_FALSE(world.site->is_behind(tunnel_test::ip("10.88.0.9")));
-  CHECK_FALSE(world.told.back().carriage);
+  CHECK_FALSE(world.by(kInteractive));
+  CHECK_FALSE(world.by(TrafficClass::bulk));
+  CHECK(world.site->is_behind(tunnel_test::ip("10.88.0.9")));
+  REQUIRE(world.told.back().carriage);
+  CHECK_FALSE(world.told.back().carriage->carries);
+  CHECK(world.told.back().carriage->why.en.find("switched off") != std::string::npos);
+  CHECK(world.findings().find("tunnel.mode") != std::string::npos);
   CHECK(world.op.count("DELETE") == 0);
   world.pass(Duration::seconds(30));
-  CHECK(ours(world).empty());
+  CHECK(ours(world) == guard);
+  SUBCASE("also after a restart, and when somebody takes the rules away") {
+    world.restart();
+    CHECK(ours(world) == guard);
+    world.guarded = false;  // for the moment in which they are gone
+    world.links.edit([](ports::NetworkState& state) { state.rules.clear(); });
+    world.pass(Duration::ms(10));
+    world.guarded = true;
+    CHECK(ours(world) == guard);
+    CHECK_FALSE(world.by(kInteractive));
+  }
   world.settings.on = true;
   world.site->configure(world.settings);
   const auto up = world.until([&] { return world.carries(); }, Duration::seconds(5));
@@ -162,6 +179,33 @@ TEST_CASE("site: tunnels switched off leave nothing of ours; switched on again t
   CHECK(world.op.count("PUT ") == 1);  // with the keys that it had
   world.pass(Duration::seconds(2));
   CHECK(world.programs.belt);
+  CHECK(world.findings().empty());
+  CHECK(world.leaks == 0);
+}
+
+TEST_CASE("site: a network is not left while nodes of the settings lie in it") {
+  World world;
+  world.settle_in();
+  world.settings.nodes = {{"far", tunnel_test::ip("10.88.0.50")},
+                          {"public", tunnel_test::ip("192.0.2.77")}};
+  world.site->configure(world.settings);
+  std::optional<Result<void>> left;
+  const auto note = [&left](Result<void> result) { left = std::move(result); };
+  world.site->leave("test", note);
+  REQUIRE(left);
+  REQUIRE_FALSE(left->has_value());
+  CHECK(left->error().kind == ErrorKind::refused);
+  CHECK(left->error().text.find("far (10.88.0.50);") != std::string::npos);
+  world.pass(Duration::seconds(3));
+  CHECK(world.carries());
+  CHECK(world.op.count("DELETE") == 0);
+  world.settings.nodes.erase(world.settings.nodes.begin());
+  world.site->configure(world.settings);
+  world.guarded = false;
+  world.site->leave("test", note);
+  world.pass(Duration::seconds(3));
+  CHECK(left->has_value());
+  CHECK(ours(world).empty());
 }
 
 TEST_CASE("site: a box that leaves is forgotten on both sides, and may join again") {

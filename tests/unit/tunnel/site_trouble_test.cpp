@@ -189,12 +189,29 @@ TEST_CASE("site: a network that is the site's own is refused, with advice") {
     if (link.name == "lan0") link.addresses = {tunnel_test::net("10.88.0.77/16")};
   }
   World world(machine);
+  world.settings.nodes = {{"far", tunnel_test::ip("10.88.0.50")}};
   world.start();
   world.join();
   world.pass(Duration::seconds(30));
   CHECK(world.findings().find("Renumber") != std::string::npos);
   CHECK(world.wireguard.opens == 0);
-  CHECK(world.links.state().rules.empty());
+  CHECK_FALSE(world.carries());
+  CHECK(world.site->carriage(kInteractive)->why.en.find("collide") != std::string::npos);
+  // The site's own net is the site's, but for what is the network's by the settings.
+  const auto by = [&world](const char* to) {
+    return world.links.leaves_by(tunnel_test::ip(to), 0).value_or("nothing");
+  };
+  CHECK(by("10.88.0.9") == "lan0");
+  CHECK(by("10.88.0.50") == "nothing");
+  CHECK(world.site->is_of_site(tunnel_test::ip("10.88.0.9")));
+  world.links.remove_link("lan0");
+  CHECK(by("10.88.0.9") == "nothing");  // at once: not by the default route either
+  world.links.edit([&machine](ports::NetworkState& state) {
+    state.links.push_back(machine.links[3]);
+    state.routes.push_back(machine.routes[4]);
+  });
+  world.pass(Duration::seconds(1));
+  CHECK(by("10.88.0.9") == "lan0");
   CHECK(world.wheres <= 20);  // it does not ask for ever either
   world.links.edit([](ports::NetworkState& state) {
     for (auto& link : state.links) {
@@ -204,6 +221,65 @@ TEST_CASE("site: a network that is the site's own is refused, with advice") {
   const auto up = world.until([&] { return world.carries(); }, Duration::seconds(5));
   REQUIRE(up);
   CHECK(world.findings().empty());
+}
+
+TEST_CASE("site: a net of the site that appears takes the tunnels down, and opens nothing else") {
+  World world;
+  world.settle_in();
+  const auto address = [&world](const char* text) {
+    world.links.edit([text](ports::NetworkState& state) {
+      for (auto& link : state.links) {
+        if (link.name == "lan0") link.addresses = {tunnel_test::net(text)};
+      }
+    });
+    world.pass(Duration::seconds(2));
+  };
+  address("10.88.0.129/25");
+  CHECK(world.findings().find("10.88.0.128/25") != std::string::npos);
+  CHECK(world.wireguard.devices.empty());
+  CHECK_FALSE(world.by(kInteractive));  // 10.88.0.9 is not the site's
+  CHECK_FALSE(world.by(TrafficClass::bulk));
+  CHECK(world.links.leaves_by(tunnel_test::ip("10.88.0.200"), 0) == "lan0");
+  CHECK(world.programs.runs.back().input.find("ip daddr 10.88.0.128/25 accept") !=
+        std::string::npos);
+  SUBCASE("also with tunnels switched off meanwhile") {
+    world.settings.on = false;
+    world.site->configure(world.settings);
+    world.pass(Duration::seconds(2));
+    CHECK_FALSE(world.by(kInteractive));
+    CHECK(world.links.leaves_by(tunnel_test::ip("10.88.0.200"), 0) == "lan0");
+    world.settings.on = true;
+    world.site->configure(world.settings);
+  }
+  address("192.168.1.1/24");
+  CHECK(world.until([&] { return world.carries(); }, Duration::seconds(5)));
+  CHECK(world.findings().empty());
+  CHECK_FALSE(world.site->is_of_site(tunnel_test::ip("10.88.0.200")));
+  CHECK(std::none_of(world.links.state().rules.begin(), world.links.state().rules.end(),
+                     [](const auto& rule) { return rule.table == kSiteTable; }));
+  CHECK(world.leaks == 0);
+}
+
+TEST_CASE("site: a route that a stranger gives out draws nothing of the network to itself") {
+  World world;
+  world.settle_in();
+  world.links.edit([](ports::NetworkState& state) {
+    state.routes.push_back(converge::route("10.88.0.9/32", 3, "100.64.3.10", 0));
+    state.routes.push_back(converge::route("10.88.0.0/25", 3, nullptr, 0));
+  });
+  world.pass(Duration::seconds(30));
+  CHECK(world.findings().find("draws traffic to itself") != std::string::npos);
+  CHECK(world.by(kInteractive) == "slw0");
+  CHECK(world.carries());
+  CHECK(world.wireguard.removed.empty());
+  world.wires["wan0"].cut = world.wires["wan1"].cut = true;
+  world.pass(Duration::seconds(30));
+  CHECK_FALSE(world.carries());
+  world.settings.on = false;
+  world.site->configure(world.settings);
+  world.pass(Duration::seconds(5));
+  CHECK_FALSE(world.by(kInteractive));
+  CHECK(world.leaks == 0);
 }
 
 TEST_CASE("site: an imported configuration is believed by its handshakes, and its uplink") {
