@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "drivers/http1/http1_client.h"
 #include "drivers/netlink/kernel_wireguard.h"
 #include "drivers/os/host_name.h"
 #include "drivers/uapi/userspace_wireguard.h"
@@ -53,6 +54,7 @@ tunnel::SiteSettings site_settings(const settings::TunnelSettings& settings) {
   site.path.rtt_leave = settings.degraded_rtt * 3 / 4;
   site.key_life = Duration::seconds(settings.key_rotation_days * kDay);
   site.port_life = settings.port_rotation;
+  site.check_url = settings.check_url;
   site.outer_dscp = static_cast<uint8_t>(settings.outer_dscp);
   return site;
 }
@@ -88,6 +90,9 @@ TunnelParts::TunnelParts(const TunnelPartsPorts& ports, const settings::Settings
     ports::HttpOrigin secure;
     secure.tls = true;  // it speaks plain HTTP to loopback too
     return clients_.of(secure, ca_file);
+  };
+  world.plain_http = [this](ports::Dialer& dialer) {
+    return std::make_unique<drivers::Http1Client>(dialer, ports_.timers, ports_.clock, parsers_);
   };
   tunnel::CarriageSink& sink = *this;
   site_ = std::make_unique<tunnel::SiteTunnels>(std::move(world), settings.start.state_dir,

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "drivers/http1/http1_parsers.h"
 #include "drivers/netlink/kernel_links.h"
 #include "drivers/os/calendar.h"
 #include "drivers/uv/clock.h"
@@ -66,6 +67,7 @@ class TunnelParts : private tunnel::CarriageSink {
   drivers::UvPrograms programs_;
   drivers::UvNames names_;
   HttpClients clients_;
+  drivers::Http1Parsers parsers_;
   std::unique_ptr<ports::WireGuard> wireguard_;
   std::unique_ptr<tunnel::SiteTunnels> site_;
   std::unique_ptr<ports::Timer> start_;

@@ -90,6 +90,13 @@ std::string tunnel_text(const JsonValue& tunnels, bool chinese) {
   for (const JsonValue& finding : list(tunnels, "findings")) {
     text += fmt::format("! {}\n", words(finding, nullptr, chinese));
   }
+  const JsonValue* stopped = tunnels.find("stopped_packets");
+  if (stopped != nullptr &&
+      stopped->integer("sent") + stopped->integer("forwarded") + stopped->integer("came_in") > 0) {
+    text += fmt::format(
+        "packets outside a tunnel that were stopped: {} sent, {} forwarded, {} came in\n",
+        stopped->integer("sent"), stopped->integer("forwarded"), stopped->integer("came_in"));
+  }
   if (list(tunnels, "paths").empty()) return text;
   text += fmt::format("  {:<24} {:<6} {:<9} {:>7} {:<22} {:>5}  {}\n", "path", "if", "state",
                       "since", "   rtt    loss out/back", "mtu", "carries");

@@ -41,6 +41,7 @@ struct PathEvidence {
   std::optional<bool> large_pass;  // and those of the interface's MTU
   bool cloned = false;             // another instance uses this identity
   bool data_plane_down = false;    // what carries the interface is being started anew
+  std::string portal_url;          // of the captive portal, when it told one; printable
 };
 
 enum class Cause {

@@ -6,7 +6,9 @@ namespace sluice::tunnel {
 
 namespace {
 
-Words of_uplink(Cause cause, const std::string& u) {
+Words of_uplink(Cause cause, const PathEvidence& e) {
+  const std::string& u = e.uplink;
+  const std::string page = e.portal_url.empty() ? "" : " (" + e.portal_url + ")";
   switch (cause) {
     case Cause::no_interface:
       return {fmt::format("The uplink {} has no interface; check its name in the settings, or "
@@ -23,10 +25,11 @@ Words of_uplink(Cause cause, const std::string& u) {
       return {fmt::format("The uplink {} has no gateway; check DHCP or the router.", u),
               fmt::format("上行链路 {} 没有网关；请检查 DHCP 或路由器。", u)};
     default:
-      return {fmt::format("The uplink {} is behind a login page; open a browser behind it and log "
-                          "in.",
-                          u),
-              fmt::format("上行链路 {} 需要网页认证；请用浏览器登录后再试。", u)};
+      return {fmt::format("The uplink {} is behind a captive portal, which wants a person first{}: "
+                          "open a browser behind it and log in.",
+                          u, page),
+              fmt::format("上行链路 {} 处于强制门户之后，需要网页认证{}；请用浏览器登录后再试。", u,
+                          page)};
   }
 }
 
@@ -142,7 +145,7 @@ bool may_be_nat(Cause cause) {
 Words words_of(Cause cause, const PathEvidence& evidence) {
   Words out;
   if (cause >= Cause::no_interface && cause <= Cause::captive_portal) {
-    out = of_uplink(cause, evidence.uplink);
+    out = of_uplink(cause, evidence);
   } else if (cause >= Cause::not_enrolled && cause <= Cause::data_plane) {
     out = of_setup(cause, evidence);
   } else if ((cause >= Cause::uplink_dead && cause <= Cause::handshake_silent) ||

@@ -218,6 +218,7 @@ void MembershipDesk::forget() {
 void MembershipDesk::keep_paths(const PathWishes& wishes) {
   if (!membership_ || membership_->imported()) return;
   PathsWanted wanted = paths_wanted(*membership_, wishes);
+  left_out_ = wanted.left_out;
   const auto has = [&wanted](const PathName& name) {
     return std::any_of(wanted.paths.begin(), wanted.paths.end(),
                        [&name](const MemberPath& path) { return path.name == name; });

@@ -74,6 +74,7 @@ class MembershipDesk {
   void poll();                              // once a second
   // With the operator or the disk, each until it has gone well.
   std::vector<Words> troubles() const;
+  int left_out() const { return membership_ ? left_out_ : 0; }  // paths beyond kPathsMax
 
  private:
   Result<void> connect(const std::string& url, const std::string& ca_file);
@@ -112,6 +113,7 @@ class MembershipDesk {
   std::map<PathName, Readd> readds_;
   Instant tell_at_;
   Instant refresh_at_;
+  int left_out_ = 0;
   bool joining_now_ = false;
   bool leaving_now_ = false;
   bool unreadable_ = false;

@@ -141,6 +141,10 @@ PathEvidence SiteTunnels::evidence_of(const Line& line, const MemberPath& path) 
                  (v6 && (any || family == IpAddress::Family::v6));
   seen.resolved = book_.address_for(path.name.pop, path.name.transport, true, true).has_value();
   add_where(line, path, seen);
+  if (const PortalFinding* portal = portals_.known(seen.uplink)) {
+    seen.captive_portal = portal->what == PortalFinding::What::portal;
+    seen.portal_url = portal->url;
+  }
   if (any) seen.tcp_open = line.shim && line.shim->is_up();
   seen.clock = clock_;
   seen.readd_asked = desk_.readd_asked(path.name);
@@ -241,6 +245,23 @@ void SiteTunnels::rotate_keys(const Membership& membership) {
   for (const TrafficClass traffic : {TrafficClass::interactive, TrafficClass::bulk}) {
     switch_.want(traffic, away);
   }
+}
+
+std::set<std::string> SiteTunnels::lifeless() const {
+  std::set<std::string> names;
+  std::set<std::string> alive;
+  for (const auto& [number, line] : lines_) {
+    PathView view;
+    line->line.prober().fill(view);
+    const bool probed = membership()->can_probe();
+    const PathState state = probed ? view.state : line->unprobed;
+    const Instant since = probed ? view.since : line->unprobed_since;
+    const bool lives =
+        is_well(state) || state == PathState::suspect || ports_.clock.now() < since + kStaleAfter;
+    (lives ? alive : names).insert(line->uplink);
+  }
+  std::erase_if(names, [&alive](const std::string& name) { return alive.contains(name); });
+  return names;
 }
 
 std::vector<std::string> SiteTunnels::unwell() const {

@@ -188,6 +188,7 @@ void SiteTunnels::make_lines(const Membership* membership) {
     }
   } else {
     watch_.forget();
+    portals_.forget();
     switch_.forget();
     if (drill_) {
       drill_->abandon({ErrorKind::gone, "tunnel", "the tunnels were switched off meanwhile"});
@@ -362,15 +363,17 @@ void SiteTunnels::bring_up(const Wanted& wanted, const Membership* membership) {
 bool SiteTunnels::note_belt(const std::string& counters) {
   const Result<BeltCounters> now = read_belt_counters(counters);
   if (!now) return false;
-  const uint64_t stopped = now->output_packets + now->forward_packets + now->spoofed_packets;
-  if (stopped > belt_stopped_) {
+  const auto sum = [](const BeltCounters& all) {
+    return all.output_packets + all.forward_packets + all.spoofed_packets;
+  };
+  if (sum(*now) > (belt_ ? sum(*belt_) : 0)) {
     ports_.log.warning(
         "tunnel",
         "packets of the compute network outside a tunnel were stopped: {} of this box, "
         "{} passing through, {} that came in",
         now->output_packets, now->forward_packets, now->spoofed_packets);
   }
-  belt_stopped_ = stopped;
+  belt_ = *now;
   return true;
 }
 

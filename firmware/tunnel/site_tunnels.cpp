@@ -23,6 +23,8 @@ SiteTunnels::SiteTunnels(TunnelPorts ports, std::string state_folder, std::strin
       rules_(ports_.programs, ports_.clock, ports_.log),
       watch_({ports_.clock, ports_.calendar, ports_.timers, ports_.random, ports_.datagrams},
              [this] { soon(); }),
+      portals_({ports_.clock, ports_.timers, ports_.dialers, ports_.plain_http},
+               [this] { soon(); }),
       tick_(ports_.timers.make([this] { tick(); })),
       soon_(ports_.timers.make([this] { look(); })),
       again_(ports_.timers.make([this] { choose(); })) {}
@@ -94,6 +96,7 @@ void SiteTunnels::tick() {
     judge_addresses(*member);
     rotate_keys(*member);
     watch_.poll(uplinks_, *member, book_, unwell());
+    portals_.poll(uplinks_, lifeless(), portal_origin(settings_.check_url, member->operator_url));
   }
   look();
 }
@@ -235,6 +238,16 @@ bool SiteTunnels::is_of_site(const IpAddress& address) const {
 // What is as it is until somebody changes settings or the site.
 std::vector<Words> SiteTunnels::standing_findings() const {
   std::vector<Words> findings = overlaps_;
+  if (desk_.left_out() > 0) {
+    findings.push_back(
+        {fmt::format(
+             "{} paths are left out: {} is the most. Name fewer uplinks (tunnel.uplinks), or "
+             "switch paths over TCP off (tunnel.tcp443).",
+             desk_.left_out(), kPathsMax),
+         fmt::format("有 {} 条路径未建立：最多 {} 条。请减少上行线路（tunnel.uplinks）或关闭 TCP "
+                     "路径（tunnel.tcp443）。",
+                     desk_.left_out(), kPathsMax)});
+  }
   if (membership() == nullptr || settings_.on) return findings;
   std::string prefixes;
   for (const IpPrefix& prefix : membership()->prefixes) {
@@ -262,6 +275,7 @@ TunnelReport SiteTunnels::tunnels() const {
   const std::vector<Words> standing = standing_findings();
   report.findings.insert(report.findings.end(), standing.begin(), standing.end());
   for (const std::string& text : failed_) report.findings.push_back({text, text});
+  if (member != nullptr) report.belt = belt_;
   if (member == nullptr || !settings_.on) return report;
   report.backend = ports_.wireguard.backend();
   report.network = member->network;

@@ -29,6 +29,7 @@
 #include "firmware/tunnel/endpoint_book.h"
 #include "firmware/tunnel/membership_desk.h"
 #include "firmware/tunnel/path_line.h"
+#include "firmware/tunnel/portal_watch.h"
 #include "firmware/tunnel/rule_keeper.h"
 #include "firmware/tunnel/shim.h"
 #include "firmware/tunnel/traffic_switch.h"
@@ -55,6 +56,7 @@ struct SiteSettings {
   Duration port_life;            // zero: only out of need
   uint8_t outer_dscp = 0;
   std::vector<CloudNode> nodes;  // those that are enabled
+  std::string check_url;         // for captive portals; empty: the operator's
 };
 
 struct TunnelPorts {
@@ -73,6 +75,7 @@ struct TunnelPorts {
   ports::Secrets& secrets;
   HttpOf http;
   Log& log;
+  PlainHttpOf plain_http = {};  // none: captive portals are not looked for
 };
 
 class SiteTunnels : public TunnelSight,
@@ -156,6 +159,7 @@ class SiteTunnels : public TunnelSight,
   void rotate_keys(const Membership& membership);
   void believe_unprobed(Line& line);
   std::vector<std::string> unwell() const;
+  std::set<std::string> lifeless() const;  // uplinks: no path of theirs lives, for a while
 
   void choose();
   std::vector<PathView> views() const;
@@ -182,6 +186,7 @@ class SiteTunnels : public TunnelSight,
   TrafficSwitch switch_;
   RuleKeeper rules_;
   UplinkWatch watch_;
+  PortalWatch portals_;
   ports::NetworkState network_;
   std::vector<UplinkSeen> uplinks_;
   std::map<int, std::unique_ptr<Line>> lines_;  // by number
@@ -195,7 +200,7 @@ class SiteTunnels : public TunnelSight,
   std::map<std::string, Instant> missing_;  // uplinks without an interface, since when
   int routes_mtu_ = 0;                      // as last wanted
   Instant next_port_turn_;                  // by age
-  uint64_t belt_stopped_ = 0;               // packets, since the belt is as it is
+  std::optional<BeltCounters> belt_;        // as last read
   std::vector<IpPrefix> told_prefixes_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   std::vector<Words> overlaps_;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "firmware/base/time.h"
+#include "firmware/tunnel/belt.h"
 #include "firmware/tunnel/names.h"
 #include "firmware/tunnel/path_view.h"
 #include "firmware/tunnel/words.h"
@@ -42,6 +43,7 @@ struct TunnelReport {
   std::vector<SwitchView> switches;  // the last few
   std::vector<Words> findings;       // what is wrong, and what to do
   uint64_t switches_total = 0;
+  std::optional<BeltCounters> belt;  // packets that were stopped; nothing: not read yet
 };
 
 class TunnelSight {

@@ -75,17 +75,25 @@ JsonValue tunnels_value(const tunnel::TunnelReport& report, Instant now) {
   for (const tunnel::SwitchView& one : report.switches) switches.push(switch_value(one));
   JsonValue findings = JsonValue::array();
   for (const tunnel::Words& words : report.findings) findings.push(words_value(words));
-  return JsonValue::object({{"on", report.on},
-                            {"joined", report.joined},
-                            {"backend", report.backend},
-                            {"network", report.network},
-                            {"address", report.address},
-                            {"prefixes", std::move(prefixes)},
-                            {"paths", std::move(paths)},
-                            {"classes", std::move(classes)},
-                            {"switches", std::move(switches)},
-                            {"switches_total", static_cast<int64_t>(report.switches_total)},
-                            {"findings", std::move(findings)}});
+  JsonValue value =
+      JsonValue::object({{"on", report.on},
+                         {"joined", report.joined},
+                         {"backend", report.backend},
+                         {"network", report.network},
+                         {"address", report.address},
+                         {"prefixes", std::move(prefixes)},
+                         {"paths", std::move(paths)},
+                         {"classes", std::move(classes)},
+                         {"switches", std::move(switches)},
+                         {"switches_total", static_cast<int64_t>(report.switches_total)},
+                         {"findings", std::move(findings)}});
+  if (report.belt) {
+    value.add("stopped_packets",
+              JsonValue::object({{"sent", static_cast<int64_t>(report.belt->output_packets)},
+                                 {"forwarded", static_cast<int64_t>(report.belt->forward_packets)},
+                                 {"came_in", static_cast<int64_t>(report.belt->spoofed_packets)}}));
+  }
+  return value;
 }
 
 JsonValue drill_value(const tunnel::DrillReport& report) {

@@ -59,6 +59,12 @@ void write_tunnels(MetricsText& page, const tunnel::TunnelReport& report, Instan
   }
   page.family("sluice_path_switches_total", "counter", "Changes of path, all classes.");
   page.sample({}, static_cast<double>(report.switches_total));
+  if (!report.belt) return;
+  page.family("sluice_tunnel_stopped_packets_total", "counter",
+              "Packets of the network outside a tunnel, stopped by the belt; 0 anew with it.");
+  page.sample({{"way", "sent"}}, static_cast<double>(report.belt->output_packets));
+  page.sample({{"way", "forwarded"}}, static_cast<double>(report.belt->forward_packets));
+  page.sample({{"way", "came_in"}}, static_cast<double>(report.belt->spoofed_packets));
 }
 
 }  // namespace sluice::web

@@ -282,6 +282,47 @@ TEST_CASE("site: a route that a stranger gives out draws nothing of the network 
   CHECK(world.leaks == 0);
 }
 
+TEST_CASE("site: a captive portal is looked for when an uplink is lifeless, and said by its name") {
+  World world;
+  world.settle_in();
+  world.pass(Duration::seconds(120));
+  CHECK(world.web.asked.empty());
+  world.wires["wan0"].cut = true;
+  world.web.portal = true;
+  const auto said =
+      world.until([&] { return world.findings().find("captive portal") != std::string::npos; },
+                  Duration::seconds(20));
+  REQUIRE(said);
+  CHECK(*said <= Duration::seconds(6));
+  CHECK(world.findings().find("wan0 is behind") != std::string::npos);
+  CHECK(world.findings().find("http://login.example/") != std::string::npos);
+  CHECK(world.findings().find("wan1") == std::string::npos);
+  CHECK(world.web.asked.size() == 1);
+  world.pass(Duration::seconds(300));
+  CHECK(world.web.asked.size() <= 6);  // once a minute
+  // Somebody has logged in.
+  world.web.portal = false;
+  world.wires["wan0"].cut = false;
+  world.pass(Duration::seconds(10));
+  CHECK(world.findings().empty());
+  const size_t asked = world.web.asked.size();
+  world.pass(Duration::seconds(120));
+  CHECK(world.web.asked.size() == asked);
+}
+
+TEST_CASE("site: paths beyond the most there can be are said to be left out") {
+  World world;
+  world.op.pops.clear();
+  for (int i = 1; i <= 9; ++i) {
+    world.op.pops["pop" + std::to_string(i)] = "192.0.2." + std::to_string(i);
+  }
+  world.start();
+  world.join();
+  world.pass(Duration::seconds(5));
+  CHECK(world.site->tunnels().paths.size() == 16);
+  CHECK(world.findings().find("2 paths are left out: 16 is the most") != std::string::npos);
+}
+
 TEST_CASE("site: an imported configuration is believed by its handshakes, and its uplink") {
   World world;
   // The PoP's end, as its operator set it up by hand.

@@ -86,6 +86,44 @@ struct Wire {
   std::set<uint16_t> rotten;  // our ports that an address translation on the way has forgotten
 };
 
+// What answers plain requests beside the tunnels: the operator, or a portal in between.
+class ModelWeb {
+ public:
+  ModelWeb(const ports::Clock& now, ports::Timers& timers) : clock(now), later(timers) {}
+  const ports::Clock& clock;
+  tunnel_test::Later later;
+  bool portal = false;
+  std::vector<Instant> asked;
+};
+
+class Web : public ports::HttpClient {
+ public:
+  explicit Web(ModelWeb& web) : web_(web) {}
+  std::unique_ptr<ports::HttpCall> call(ports::HttpCallSpec, ports::HttpCallSink& sink) override {
+    web_.asked.push_back(web_.clock.now());
+    auto wanted = std::make_shared<bool>(true);
+    web_.later.in(Duration::ms(30), [this, wanted, &sink] {
+      if (!*wanted) return;
+      ports::HttpResponseHead head;
+      head.status = web_.portal ? 302 : 204;
+      if (web_.portal) head.fields.add("Location", "http://login.example/");
+      sink.on_head(head);
+      if (*wanted) sink.on_end();
+    });
+    return std::make_unique<Handle>(wanted);
+  }
+
+ private:
+  struct Handle : ports::HttpCall {
+    explicit Handle(std::shared_ptr<bool> of) : wanted(std::move(of)) {}
+    ~Handle() override { *wanted = false; }
+    void pause() override {}
+    void resume() override {}
+    std::shared_ptr<bool> wanted;
+  };
+  ModelWeb& web_;
+};
+
 class World : public tunnel::CarriageSink {
  public:
   struct Told {
@@ -121,7 +159,8 @@ class World : public tunnel::CarriageSink {
   std::vector<Told> told;
   bool guarded = false;  // the network may be reached through a tunnel only
   int leaks = 0;
-  int wheres = 0;  // questions outside the tunnels
+  int wheres = 0;               // questions outside the tunnels
+  ModelWeb web{clock, timers};  // plain HTTP beside the tunnels
   std::unique_ptr<tunnel::SiteTunnels> site;
 
   // The process ends and another one begins: kernel and data planes stay.
@@ -130,6 +169,7 @@ class World : public tunnel::CarriageSink {
                               wireguard, datagrams, dialers, programs, names,
                               files,     random,    secrets, nullptr,  log};
     world.http = [this](const std::string&) -> ports::HttpClient& { return op; };
+    world.plain_http = [this](ports::Dialer&) { return std::make_unique<Web>(web); };
     site.reset();
     site = std::make_unique<tunnel::SiteTunnels>(std::move(world), "state", "box", *this);
   }

@@ -41,6 +41,7 @@ tunnel::TunnelReport report() {
   report.classes.push_back(
       {tunnel::TrafficClass::interactive, "wan1/pop1/udp4", true, {"as good as any", "很好"}});
   report.switches_total = 2;
+  report.belt = tunnel::BeltCounters{5, 0, 1};
   return report;
 }
 
@@ -49,6 +50,7 @@ tunnel::TunnelReport report() {
 TEST_CASE("tunnel json: a path says its state, its figures and what troubles it") {
   const ports::JsonValue value = tunnels_value(report(), at(20));
   const auto& paths = *value.find("paths")->as_array();
+  CHECK(value.find("stopped_packets")->integer("sent") == 5);
   CHECK(paths[0].text("name") == "wan1/pop1/udp4");
   CHECK(paths[0].text("interface") == "slw3");
   CHECK(paths[0].text("state") == "good");
@@ -74,6 +76,8 @@ TEST_CASE("tunnel metrics: only what is known has a series") {
   CHECK_FALSE(has("sluice_path_rtt_seconds{path=\"wan2"));
   CHECK(has("sluice_path_carries{traffic=\"interactive\",path=\"wan1/pop1/udp4\"} 1\n"));
   CHECK(has("sluice_path_switches_total 2\n"));
+  CHECK(has("sluice_tunnel_stopped_packets_total{way=\"sent\"} 5\n"));
+  CHECK(has("sluice_tunnel_stopped_packets_total{way=\"came_in\"} 1\n"));
   MetricsText none;
   write_tunnels(none, {}, at(20));
   CHECK(none.take().empty());
