@@ -23,15 +23,19 @@ def now_us():
 
 
 class Flow:
-    """Datagrams each 2 ms and a TCP stream with a record each 10 ms, from the shared inner address."""
+    """Datagrams each 2 ms and a TCP stream with a record each 10 ms, from the shared inner address; on a
+    slow machine so much less often."""
 
     def __init__(self, site, name="flow", size=64, mark=0, stream=True):
+        self.slow = site.slow
+        self.interval_us = round(INTERVAL_US * self.slow)
+        stream_interval_us = round(STREAM_INTERVAL_US * self.slow)
         self.file = site.folder / f"{name}.lines"
         self.file.touch()
         self.process = site.program(
             site.box, name, site.build / "testbed-flow", "--to", f"{NODE}:{FLOW_PORT}", "--source",
-            f"{SOURCE}:0", "--out", self.file, "--interval-us", INTERVAL_US, "--bytes", size,
-            "--mark", mark, *(("--stream-interval-us", STREAM_INTERVAL_US) if stream else ()),
+            f"{SOURCE}:0", "--out", self.file, "--interval-us", self.interval_us, "--bytes", size,
+            "--mark", mark, *(("--stream-interval-us", stream_interval_us) if stream else ()),
             ready="ready")
         self.offset, self.rest = 0, ""
         self.datagrams, self.records, self.breaks = [], [], []  # (sequence, sent, came); when
@@ -56,8 +60,9 @@ class Flow:
     def flows(self, since, seconds=0.4):
         """Whether nearly all that was sent in the last while (after `since`) has come back."""
         self.read()
-        wanted = seconds * 1e6 / INTERVAL_US
-        begin = max(since, now_us() - seconds * 1e6 - 150000)
+        seconds *= self.slow
+        wanted = seconds * 1e6 / self.interval_us
+        begin = max(since, now_us() - seconds * 1e6 - 150000 * self.slow)
         return sum(sent >= begin for _, sent, _ in self.datagrams) > wanted * 0.85
 
     def stream_flows(self, since):
@@ -87,6 +92,11 @@ class Flow:
             return 0, 0
         sent = numbers[-1] - numbers[0] + 1
         return sent, sent - len(numbers)
+
+    def longest_pause(self, since, until):
+        """Of the sender, in ms, between datagrams that both came back: what the machine stood still."""
+        sent = {n: at for n, at, _ in self.datagrams if since <= at <= until}
+        return max((sent[n + 1] - at for n, at in sent.items() if n + 1 in sent), default=0) / 1000
 
     def round_trips(self, since, until):
         """In ms, sorted."""

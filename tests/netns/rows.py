@@ -26,6 +26,7 @@ class Run:
     seed: int = 1
     ci: bool = False
     backend: str = "auto"
+    slow: float = 1.0  # how many times an emulated machine is slower than one
 
 
 @dataclass
@@ -62,11 +63,11 @@ class Trials:
         if self.flow is None:
             self.flow = Flow(site)
         self.flow.forget()
-        if not self.flow.wait_back(now_us(), 15):
+        if not self.flow.wait_back(now_us(), 15 * site.slow):
             raise Failed("nothing flows before the trial")
         self.flow.forget()
         time.sleep(self.chance.uniform(0.3, 1.3))
-        return wait_until(site.active, "a path that carries", 5)
+        return wait_until(site.active, "a path that carries", 5 * site.slow)
 
     def flow_loss(self, since, until):
         self.flow.read()
@@ -77,11 +78,14 @@ class Trials:
 
     def costs(self, since, seconds=BACK_SECONDS):
         """Measures of the switch that `since` made necessary."""
-        back = self.flow.wait_back(since, seconds)
+        back = self.flow.wait_back(since, seconds * self.site.slow)
         until = now_us()
         switched = self.watch.first_after(since)
-        _, lost = self.flow_loss(since - 100000, until)
-        return {"detect + switch": (switched - since) / 1000 if switched else None,
+        before = since - round(100000 * self.site.slow)  # what came back then tells the first number
+        _, lost = self.flow_loss(before, until)
+        paused = self.flow.longest_pause(before, until)
+        stood = {"sender paused": paused} if self.site.slow > 1 else {}
+        return {**stood, "detect + switch": (switched - since) / 1000 if switched else None,
                 "longest reply gap": self.flow.longest_silence(since, until),
                 "TCP stall": self.flow.longest_silence(since, until, stream=True),
                 "not recovered": 0 if back else 1, "packets lost": lost if back else None,
@@ -93,7 +97,8 @@ def run_row(row, run, say):
     result = Result(row.name, row.event)
     settings = {"tunnel": {"tcp443": "off", "backend": run.backend, **row.tunnel}}
     try:
-        with Site(run.build, settings=settings, seed=run.seed, **row.site) as site:
+        with Site(run.build, settings=settings, seed=run.seed, backend=run.backend, slow=run.slow,
+                  **row.site) as site:
             site.start_daemon()
             site.join()
             trials = Trials(row, run, site)
@@ -107,6 +112,8 @@ def run_row(row, run, say):
                     result.notes.append(f"trial {number + 1} did not recover; the daemon said:\n    "
                                         + tail_of(site))
             result.backend = site.status()["backend"]
+            if run.backend not in ("auto", result.backend):
+                result.failures.append(f"it ran by {result.backend}, not by {run.backend}")
     except (Failed, OSError) as error:
         result.failures.append(str(error))
     return result
@@ -238,7 +245,7 @@ def killed_daemon(t):
     since = now_us()
     t.site.kill_daemon()
     t.site.start_daemon()
-    time.sleep(1)
+    time.sleep(t.site.slow)
     measured = t.costs(since)
     measured.pop("detect + switch")
     t.site.wait_settled(seconds=SETTLE_SECONDS)

@@ -58,7 +58,8 @@ class UnixConnection(http.client.HTTPConnection):
 
 
 class Site:
-    def __init__(self, build, pops=1, uplinks=2, settings=None, engine=(), seed=1, ipv6=False):
+    def __init__(self, build, pops=1, uplinks=2, settings=None, engine=(), seed=1, ipv6=False,
+                 backend="auto", slow=1.0):
         self.build = Path(build).resolve()
         self.settings = settings or {}
         self.engine_options = engine
@@ -67,6 +68,7 @@ class Site:
         self.daemon = None
         self.pop_count, self.uplink_count, self.seed = pops, uplinks, seed
         self.ipv6 = ipv6  # beside IPv4, up to the PoPs
+        self.pop_backend, self.slow = backend, slow
 
     def __enter__(self):
         try:
@@ -182,7 +184,7 @@ class Site:
                     raise Failed(f"{name} ended with {process.returncode}: {self.log(name)[-3000:]}")
                 text = out.read_text()
                 return text if text.startswith(ready) and "\n" in text else None
-            wait_until(first_line, f"first line of {name}", 30)
+            wait_until(first_line, f"first line of {name}", 30 * self.slow)
         return process
 
     def log(self, name):
@@ -191,7 +193,7 @@ class Site:
     def pop_config(self, name):
         own, _, probe = POPS[name]
         config = {
-            "name": name, "region": "lab",
+            "name": name, "region": "lab", "backend": self.pop_backend,
             "hosts": [own, POPS6[name][0]] if self.ipv6 else [own],
             "state": str(self.folder / f"{name}.state"),
             "control": str(self.folder / f"{name}.sock"),
@@ -290,7 +292,7 @@ class Site:
 
     def command(self, *arguments, check=True, seconds=60):
         return self.box.run(self.build / "sluiced", "--config", self.config, *arguments, check=check,
-                            seconds=seconds)
+                            seconds=seconds * self.slow)
 
     def join(self):
         token = self.folder / "token"
@@ -373,7 +375,7 @@ class Site:
             wanted = len(paths) if good is None else good
             return paths and count >= wanted and self.active()
         try:
-            return wait_until(settled, "every path is good", seconds)
+            return wait_until(settled, "every path is good", seconds * self.slow)
         except Failed as error:
             raise Failed(f"{error}: {self.command('tunnel', 'status').stdout}") from None
 
