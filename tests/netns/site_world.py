@@ -283,12 +283,15 @@ class Site:
 
     def reboot(self):
         """Nothing of the daemon is in the kernel; its files are there. It runs again."""
+        self.end_daemon_wholly()
+        return self.start_daemon()
+
+    def end_daemon_wholly(self):
         end_process(self.daemon)
         self.remove_tunnels()
         self.box.run("nft", "flush", "ruleset")
         self.box.run("sh", "-c", "while ip rule del protocol 199; do :; done; "
                                  "ip route flush table all protocol 199", check=False)
-        return self.start_daemon()
 
     def command(self, *arguments, check=True, seconds=60):
         return self.box.run(self.build / "sluiced", "--config", self.config, *arguments, check=check,
@@ -328,9 +331,9 @@ class Site:
         return file.read_text().strip()
 
     def chat_status(self, key):
-        """The HTTP status of a request to the model of the cloud node; None: the daemon is not there."""
+        """The HTTP status of a request to the model of the cloud node; None: no answer in time, or no daemon."""
         with self.box.socket(kind=socket.SOCK_STREAM) as sock:
-            sock.settimeout(5)
+            sock.settimeout(2)
             connection = http.client.HTTPConnection("127.0.0.1:8080")
             connection.sock = sock
             try:

@@ -205,6 +205,19 @@ def switched_off(t):
             "packets in clear": site.watched() - clear}
 
 
+def unguarded(t):
+    """The negative control: with nothing of the daemon left, what is sent to the network is seen."""
+    t.begin()
+    site, clear = t.site, t.site.watched()
+    site.client_key()
+    site.end_daemon_wholly()
+    with Senders(site):
+        time.sleep(0.5)
+    measured = {"packets in clear": site.watched() - clear}
+    site.start_daemon()
+    return measured
+
+
 PORTAL = """table inet portal {
   chain f { type filter hook forward priority 0
     iifname "to-wan1" drop
@@ -279,6 +292,8 @@ ROWS = [
     Row("switched-off", "tunnels are switched off under load, and the daemon starts so",
         [Goal("why it is not asked is said", "min", 1, least=True, unit=""),
          Goal("packets in clear", "max", 0, unit="")], switched_off, trials_max=5),
+    Row("unguarded", "the daemon and all of its guard are gone: the negative control",
+        [Goal("packets in clear", "min", 1, least=True, unit="")], unguarded, trials_max=2),
     Row("portal", "a captive portal on the only uplink", [Goal("portal named", "min", 1, least=True, unit=""),
                                                    Goal("said by the daemon", "median", 10000)],
         portal, site=SINGLE, trials_max=3),
