@@ -6,7 +6,7 @@ work=build/image
 root=$work/$guest.root
 log=$work/$guest.log
 
-fail() { echo "tests/image/wireguard/$guest: $*" >&2; exit 1; }
+fail() { echo "tests/image/wireguard/${0##*/}: $*" >&2; exit 1; }
 
 need_tools() {
   local tool
