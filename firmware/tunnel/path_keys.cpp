@@ -14,13 +14,15 @@ constexpr size_t kKeyBytes = 32;
 enum class Due { no, yes, long_since };
 
 Due due(const MemberPath& path, const RotationWish& wish, Date now) {
+  // Made by a date that was ahead then, or the date is behind now: its age is not known.
+  const bool ageless = path.key_made > now;
   const Duration age = now - path.key_made;
-  if (age < Duration()) return Due::no;
   const Duration life = wish.life.is_zero() ? wish.life : std::max(wish.life, kKeyLifeLeast);
-  const bool asked = wish.asked && path.key_made < *wish.asked;
-  const bool old = !life.is_zero() && age >= life;
+  const bool asked = wish.asked && (ageless || path.key_made < *wish.asked);
+  const bool ahead = wish.date_is_certain && Duration() - age >= kKeyLifeLeast;
+  const bool old = !life.is_zero() && (age >= life || ahead);
   if (!asked && !old) return Due::no;
-  const bool waited = wish.asked && path.key_made < *wish.asked && now - *wish.asked >= kAskedWait;
+  const bool waited = asked && now - *wish.asked >= kAskedWait;
   const bool very_old = waited || (!life.is_zero() && age >= life * 2);
   return very_old ? Due::long_since : Due::yes;
 }

@@ -23,8 +23,9 @@ ports::WgKey public_key_of(const ports::WgSecret& private_key);
 std::string make_id(ports::Secrets& secrets);
 
 struct RotationWish {
-  Duration life = kKeyLife;   // zero: never by schedule
-  std::optional<Date> asked;  // on demand: every key that is older than this
+  Duration life = kKeyLife;      // zero: never by schedule
+  std::optional<Date> asked;     // on demand: every key that is older than this
+  bool date_is_certain = false;  // a PoP has told it
 };
 
 struct Rotation {
@@ -37,7 +38,9 @@ struct Rotation {
 // that carries traffic and has no good one beside it waits until twice its life, or kAskedWait when
 // a person asked. A path whose
 // `next` is set comes first (a rotation that was interrupted), then the oldest key; among those
-// that are due, paths that carry no traffic first. A key made after `now` is not due. `active`:
+// that are due, paths that carry no traffic first. Of a key made after `now` the age is not known:
+// it is due when a person asked, and by schedule when the date is certain and it is ahead by
+// kKeyLifeLeast; else not, since a box may start with a date long past. `active`:
 // numbers of the paths that are chosen now.
 std::optional<Rotation> rotation_due(const Membership& membership,
                                      const std::vector<PathView>& views,

@@ -52,6 +52,34 @@ TEST_CASE("path keys: nothing is due before its life has passed, nor with a cloc
   CHECK_FALSE(rotation_due(membership, good, {0}, {Duration(), {}}, kMade + kKeyLife * 9));
 }
 
+TEST_CASE("path keys: a key made by a date that was ahead is changed when a person asks") {
+  Membership membership = member();
+  for (MemberPath& path : membership.paths) path.key_made = kMade + kKeyLife * 100;
+  const auto good = views({PathState::good, PathState::good, PathState::good, PathState::good});
+  CHECK_FALSE(rotation_due(membership, good, {0}, {}, kMade));
+  const RotationWish asked{kKeyLife, kMade};
+  for (int turn = 0; turn < 4; ++turn) {
+    const auto due = rotation_due(membership, good, {}, asked, kMade + Duration::seconds(turn));
+    REQUIRE(due);
+    for (MemberPath& path : membership.paths) {
+      if (path.name == due->path) path.key_made = kMade + Duration::seconds(turn);
+    }
+  }
+  CHECK_FALSE(rotation_due(membership, good, {}, asked, kMade + Duration::seconds(5)));
+}
+
+TEST_CASE("path keys: a key made by a date that was ahead is due when the date is certain") {
+  Membership membership = member();
+  for (MemberPath& path : membership.paths) path.key_made = kMade + kKeyLifeLeast;
+  RotationWish wish;
+  CHECK_FALSE(rotation_due(membership, {}, {}, wish, kMade));
+  wish.date_is_certain = true;
+  CHECK(rotation_due(membership, {}, {}, wish, kMade).has_value());
+  CHECK_FALSE(rotation_due(membership, {}, {}, wish, kMade + Duration::seconds(1)));
+  wish.life = Duration();
+  CHECK_FALSE(rotation_due(membership, {}, {}, wish, kMade));
+}
+
 TEST_CASE("path keys: those without traffic first, the oldest of them, then traffic moves first") {
   Membership membership = member();
   membership.paths[2].key_made = kMade + Duration::seconds(-5);
