@@ -28,12 +28,13 @@ Words behind_floor_words(const ClockEvidence& evidence) {
   const std::string floor = day(*evidence.floor);
   return {
       fmt::format("This machine's date is {}, but it was {} already: the clock lost its time "
-                  "(an empty battery?). PoPs ignore handshakes with an old date. It is set "
-                  "forward; tunnels wait for the date of a PoP. Set up NTP, change the battery.",
+                  "(an empty battery?). PoPs ignore handshakes with an old date. Paths that are "
+                  "not up wait until a PoP tells the date or somebody sets it. Set up NTP, change "
+                  "the battery.",
                   now, floor),
       fmt::format(
           "本机时间为 {}，但此前已到过 {}：时钟丢失了时间（电池没电？）。接入点会忽略旧日期的"
-          "握手。系统将把时间向前调整，隧道等待接入点给出的时间。请启用 NTP 并更换电池。",
+          "握手。未连通的路径等待接入点给出时间或有人校正时间。请启用 NTP 并更换电池。",
           now, floor)};
 }
 
@@ -48,23 +49,15 @@ Words behind_pop_words(const ClockEvidence& evidence, Duration by) {
 
 Words ahead_words(const ClockEvidence& evidence, Duration by) {
   return {
-      fmt::format("This machine's date is {}, {} ahead of the PoP's. A handshake now would lock "
-                  "this box out until that date comes, so none is begun before the date is "
-                  "right: it is set to the PoP's, or set it by hand.",
+      fmt::format("This machine's date is {}, {} ahead of the PoP's. A new handshake would lock "
+                  "this box out until that date comes, so paths that are not up wait until the "
+                  "date is right: it is set to the PoP's; if that is not permitted, set it by hand "
+                  "or set up NTP.",
                   day(evidence.now), span(by)),
-      fmt::format("本机时间为 {}，比接入点快 {}。此时握手会使接入点在该日期到来之前拒绝本机，"
-                  "因此先校正时间再握手：将按接入点时间校正，或请手动设置。",
+      fmt::format("本机时间为 {}，比接入点快 {}。此时新的握手会使接入点在该日期到来之前拒绝本机，"
+                  "因此未连通的路径等到时间正确后再握手：将按接入点时间校正；如无权限，请手动设置或"
+                  "启用 NTP。",
                   day(evidence.now), span(by))};
-}
-
-Words locked_words(const ClockEvidence& evidence) {
-  return {
-      fmt::format("This box began a handshake dated {} while its clock was ahead. PoPs remember "
-                  "that date and ignore earlier ones; they are asked to add this box anew.",
-                  day(*evidence.handshake)),
-      fmt::format("本机时钟偏快时曾以 {} 的日期握手。接入点会记住该日期并忽略更早的握手；"
-                  "已请求接入点重新添加本机。",
-                  day(*evidence.handshake))};
 }
 
 ClockVerdict judge_by_pop(const ClockEvidence& evidence) {
@@ -75,7 +68,6 @@ ClockVerdict judge_by_pop(const ClockEvidence& evidence) {
   const Duration ahead_max = kClockAheadMax + evidence.pop_error;
   const Duration behind_max = kClockBehindMax + evidence.pop_error;
   out.drop_floor = evidence.floor && *evidence.floor - pop > ahead_max;
-  out.ask_readd = evidence.handshake && *evidence.handshake - pop > ahead_max;
   if (ahead > ahead_max) {
     out.trust = ClockTrust::ahead_of_pop;
     out.handshakes = false;
@@ -84,15 +76,12 @@ ClockVerdict judge_by_pop(const ClockEvidence& evidence) {
     return out;
   }
   if (Duration() - ahead > behind_max) {
-    // Not dangerous, and of use as long as no PoP remembers a later date of us.
     out.trust = ClockTrust::behind_pop;
-    out.handshakes = !evidence.handshake || *evidence.handshake < evidence.now;
     out.step_to = pop;
     out.words = behind_pop_words(evidence, Duration() - ahead);
     return out;
   }
   out.trust = ClockTrust::trusted;
-  if (out.ask_readd) out.words = locked_words(evidence);
   return out;
 }
 
@@ -117,14 +106,19 @@ const char* to_text(ClockTrust trust) {
 ClockVerdict judge_clock(const ClockEvidence& evidence) {
   if (evidence.pop_date) return judge_by_pop(evidence);
   ClockVerdict out;
+  out.handshakes = !evidence.may_come || !evidence.awaited;
   // The floor was written some time before the clock was lost, so it is a floor, not the date.
-  if (evidence.floor && evidence.now < *evidence.floor) {
+  if (evidence.floor && evidence.now < *evidence.floor && !evidence.was_set) {
     out.trust = ClockTrust::behind_floor;
-    out.handshakes = false;
+    out.handshakes = !evidence.may_come;
     out.step_to = evidence.floor;
     out.words = behind_floor_words(evidence);
   }
   return out;
+}
+
+bool is_from_future(Date handshake, Date pop_date, Duration pop_error) {
+  return handshake - pop_date > kClockAheadMax + pop_error;
 }
 
 ClockFloor::ClockFloor(ports::Files& files, const std::string& state_folder)

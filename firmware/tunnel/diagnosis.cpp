@@ -125,7 +125,8 @@ Diagnosis diagnose(const PathEvidence& evidence) {
   Diagnosis out;
   out.cause = cause_of(evidence);
   out.words = words_of(out.cause, evidence);
-  out.ask_readd = out.cause == Cause::handshake_locked || evidence.clock.ask_readd;
+  const bool ahead = evidence.dated_ahead && evidence.can_probe && !evidence.readd_asked;
+  out.ask_readd = out.cause == Cause::handshake_locked || ahead;
   return out;
 }
 

@@ -42,6 +42,8 @@ struct PathEvidence {
   bool cloned = false;             // another instance uses this identity
   bool data_plane_down = false;    // what carries the interface is being started anew
   std::string portal_url;          // of the captive portal, when it told one; printable
+  // It is dead, our date is right, and its last handshake was dated after that.
+  bool dated_ahead = false;
 };
 
 enum class Cause {

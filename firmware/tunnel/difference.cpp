@@ -284,8 +284,9 @@ std::optional<ports::WgChange> wg_difference(const WantedDevice& wanted,
   if (port_asked && *wanted.listen_port != actual.listen_port) out.listen_port = wanted.listen_port;
   bool there = false;
   for (const ports::WgPeerState& peer : actual.peers) {
-    if (peer.public_key == wanted.peer) {
+    if (peer.public_key == wanted.peer && wanted.peering != Peering::gone) {
       there = true;
+      if (wanted.peering != Peering::up) continue;
       auto change = peer_difference(wanted, peer, applied);
       if (change) out.peers.push_back(std::move(*change));
       continue;
@@ -295,13 +296,13 @@ std::optional<ports::WgChange> wg_difference(const WantedDevice& wanted,
     gone.remove = true;
     out.peers.push_back(std::move(gone));
   }
-  if (!there) out.peers.push_back(whole_peer(wanted));
+  if (!there && wanted.peering == Peering::up) out.peers.push_back(whole_peer(wanted));
   if (!out.private_key && !out.mark && !out.listen_port && out.peers.empty()) return {};
   return out;
 }
 
 std::optional<ports::WgChange> endpoint_again(const WantedDevice& wanted) {
-  if (!wanted.endpoint) return {};
+  if (!wanted.endpoint || wanted.peering != Peering::up) return {};
   ports::WgPeerChange peer;
   peer.public_key = wanted.peer;
   peer.update_only = true;

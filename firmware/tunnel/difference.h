@@ -31,13 +31,14 @@ bool is_our_interface(std::string_view name);
 // Nothing when the device is as wanted. `applied`: what was last applied to it by this process,
 // null when nothing was. Of a preshared key the state tells only whether there is one, so another
 // one is seen by `applied` alone. An endpoint that moved by itself since (the peer roamed) stays.
-// A peer is updated, never made anew while it is there: sessions and counters last.
+// A peer is updated, never made anew while it is there: sessions and counters last. One that was
+// taken away (Peering::gone) begins anew.
 std::optional<ports::WgChange> wg_difference(const WantedDevice& wanted,
                                              const ports::WgState& actual,
                                              const WantedDevice* applied = nullptr);
 
 // Sets the endpoint again though it is the same: what makes a userspace data plane forget a source
-// address that is gone. Nothing: no endpoint is known.
+// address that is gone. Nothing: no endpoint is known, or it has no peer.
 std::optional<ports::WgChange> endpoint_again(const WantedDevice& wanted);
 
 }  // namespace sluice::tunnel

@@ -120,6 +120,7 @@ void Shim::answered(std::string_view frame) {
   wait_->stop();
   const Instant now = ports_.clock.now();
   round_trip_ = now - hello_.sent;
+  told_ = Told{answer->date, now, *round_trip_};
   queue_.restart(now, *round_trip_);
   heard_ = now;
   spoke_ = now;

@@ -89,6 +89,13 @@ class Shim final : private ports::DatagramSink, private ports::DialSink, private
   std::optional<Duration> round_trip() const { return round_trip_; }  // of the last hello
   // Why it is not up; empty while it is, and before the first attempt ended.
   std::string trouble() const { return trouble_ ? trouble_->text : ""; }
+  // The PoP's date, as the answer to the last hello told it; nothing: none came yet.
+  struct Told {
+    Date date;
+    Instant received;
+    Duration round_trip;
+  };
+  const std::optional<Told>& told() const { return told_; }
   const ShimCounters& counters() const { return counters_; }
 
  private:
@@ -142,6 +149,7 @@ class Shim final : private ports::DatagramSink, private ports::DialSink, private
   Instant spoke_;                  // our last frame
   Duration rest_ = kShimRetryMin;  // before the next attempt, about
   std::optional<Duration> round_trip_;
+  std::optional<Told> told_;
   std::optional<Error> trouble_;
   ShimCounters counters_;
   bool told_up_ = false;

@@ -1,4 +1,4 @@
-// What is looked after once a second: the date, what is wrong with paths, keys and ports.
+// What is looked after once a second: what is wrong with paths, keys and ports.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -12,7 +12,6 @@ namespace sluice::tunnel {
 namespace {
 
 constexpr Duration kStaleAfter = Duration::seconds(3);  // a path is dead
-constexpr Duration kStepSeen = Duration::seconds(2);
 // Without probes a path is believed as long as WireGuard itself would keep the session.
 constexpr Duration kUnprobedFresh = kHandshakeFresh;
 
@@ -23,52 +22,6 @@ IpAddress::Family family_of(Transport transport) {
 bool is_well(PathState state) { return state == PathState::good || state == PathState::degraded; }
 
 }  // namespace
-
-void SiteTunnels::judge_date() {
-  const Date date = ports_.calendar.now();
-  const Instant now = ports_.clock.now();
-  // Somebody set the date: what was measured against the old one is void.
-  if (dated_) {
-    const Duration drift = (date - dated_->first) - (now - dated_->second);
-    if (drift > kStepSeen || Duration() - drift > kStepSeen) watch_.clock_stepped();
-  }
-  dated_ = {date, now};
-  ClockEvidence evidence;
-  evidence.now = date;
-  evidence.floor = floor_.floor();
-  if (const auto clock = watch_.clock()) {
-    evidence.pop_date = date + clock->offset;
-    evidence.pop_error = clock->uncertainty;
-  }
-  std::optional<Date> handshake;
-  for (const auto& [number, line] : lines_) {
-    if (!line->line.peer() || !line->line.peer()->last_handshake) continue;
-    handshake = std::max(handshake.value_or(Date()), *line->line.peer()->last_handshake);
-  }
-  evidence.handshake = handshake;
-  const bool said = clock_.trust == judge_clock(evidence).trust;
-  clock_ = judge_clock(evidence);
-  if (!said && !clock_.words.empty()) ports_.log.warning("tunnel", "{}", clock_.words.en);
-  if (clock_.drop_floor && evidence.pop_date) {
-    (void)floor_.replace(*evidence.pop_date).has_value();  // in memory it is replaced all the same
-  }
-  if (clock_.step_to && settings_.step_clock) {
-    if (Result<void> set = ports_.date.set(*clock_.step_to); !set) {
-      if (!said) ports_.log.error("tunnel", "{}", set.error().text);
-    } else {
-      ports_.log.warning("tunnel", "the system's date was set right");
-      watch_.clock_stepped();
-      dated_ = {*clock_.step_to, now};
-    }
-  }
-  if (clock_.ask_readd) {
-    for (const auto& [number, line] : lines_) desk_.readd(line->line.name());
-  }
-  if (!clock_.handshakes) return;
-  if (Result<void> noted = floor_.note(date, handshake.has_value()); !noted && !said) {
-    ports_.log.warning("tunnel", "{}", noted.error().text);
-  }
-}
 
 void SiteTunnels::believe_unprobed(Line& line) {
   const MemberPath* path = membership()->path(line.line.number());
@@ -85,23 +38,6 @@ void SiteTunnels::believe_unprobed(Line& line) {
   if (state == line.unprobed) return;
   line.unprobed = state;
   line.unprobed_since = ports_.clock.now();
-}
-
-// WireGuard dates handshakes; how long ago one was is counted from when it was first seen, since
-// dates are set now and then.
-void SiteTunnels::note_handshake(Line& line) const {
-  const auto& peer = line.line.peer();
-  const std::optional<Date> last = peer ? peer->last_handshake : std::nullopt;
-  if (line.handshake == last) return;
-  const Duration age = last ? ports_.calendar.now() - *last : Duration();
-  const bool first = !line.handshake;  // of an earlier run, perhaps
-  line.handshake = last;
-  line.handshake_at = ports_.clock.now() - (first ? std::max(age, Duration()) : Duration());
-}
-
-std::optional<Duration> SiteTunnels::handshake_age(const Line& line) const {
-  if (!line.handshake) return std::nullopt;
-  return ports_.clock.now() - line.handshake_at;
 }
 
 // What the uplink gives beside the tunnel, as far as it was asked since the path is as it is.
@@ -147,6 +83,8 @@ PathEvidence SiteTunnels::evidence_of(const Line& line, const MemberPath& path) 
   }
   if (any) seen.tcp_open = line.shim && line.shim->is_up();
   seen.clock = clock_;
+  seen.clock.handshakes = may_handshake(line);
+  seen.dated_ahead = is_dated_ahead(line);
   seen.readd_asked = desk_.readd_asked(path.name);
   seen.handshake_age = handshake_age(line);
   const PathProber& prober = line.line.prober();
@@ -193,7 +131,7 @@ void SiteTunnels::care_for(Line& line, const Membership& membership) {
   const PathState state = membership.can_probe() ? line.line.prober().state() : line.unprobed;
   if (is_well(state)) desk_.readd_helped(path->name);
   const PathEvidence evidence = evidence_of(line, *path);
-  line.diagnosis = diagnose(evidence);
+  line.diagnosis = is_beginning(line) ? Diagnosis{Cause::starting, {}, false} : diagnose(evidence);
   const Cause cause = line.diagnosis.cause;
   if (cause != line.told && cause != Cause::starting) {
     line.told = cause;
@@ -210,6 +148,7 @@ void SiteTunnels::care_for(Line& line, const Membership& membership) {
   line.line.prober().fill(view);
   const bool stale = state == PathState::dead && now >= view.since + kStaleAfter &&
                      !line.line.is_data_plane_down() && evidence.where_answered > 0 &&
+                     may_handshake(line) && !is_beginning(line) &&
                      path->name.transport != Transport::tcp443 &&
                      (!line.needed_port_at || now >= *line.needed_port_at + kNewPortEvery);
   const bool due = !settings_.port_life.is_zero() && is_well(state) &&
@@ -235,7 +174,10 @@ void SiteTunnels::rotate_keys(const Membership& membership) {
   // A wish of a time to come (the date was set back) would never be fulfilled.
   const Date now = ports_.calendar.now();
   if (rotation_asked_) rotation_asked_ = std::min(*rotation_asked_, now);
-  const RotationWish wish{settings_.key_life, rotation_asked_};
+  // By a date that is not certain every key may be old, and with one that is ahead no key begins.
+  if (clock_.trust == ClockTrust::ahead_of_pop) return;
+  const bool certain = clock_.trust == ClockTrust::trusted;
+  const RotationWish wish{certain ? settings_.key_life : Duration(), rotation_asked_, certain};
   const auto due = rotation_due(membership, views(), active, wish, now);
   // Without failover traffic does not move for this either.
   if (due && (!due->traffic_first || !settings_.failover)) return desk_.rotate(due->path);

@@ -42,7 +42,10 @@ struct SiteTunnels::Line final : ShimSink {
   Instant unprobed_since;
   std::optional<Date> handshake;  // the last, as the backend dates it
   Instant handshake_at;           // the same by the clock, which nobody sets
-  uint64_t received_before = 0;   // bytes, as of the last care
+  // As the PoP remembers it: also when the peer was taken away since.
+  std::optional<Date> begun;
+  std::optional<Instant> held_at;  // the last time that the date held it back
+  uint64_t received_before = 0;    // bytes, as of the last care
   uint64_t sent_before = 0;
   uint64_t received = 0;  // in the last second
   uint64_t sent = 0;

@@ -80,6 +80,7 @@ void SiteTunnels::look() {
   compare_plans();
   const bool up = is_up();
   make_lines(up ? member : nullptr);
+  if (up && !watch_.date()) watch_.poll(uplinks_, *member, book_, unwell());
   switch_.adopt(network_, views());
   routes_mtu_ = routes_mtu();
   const Wanted wanted = wanted_state(wanted_input(member, up));
@@ -230,10 +231,19 @@ WantedInput SiteTunnels::wanted_input(const Membership* membership, bool up) con
                       (path->name.transport == Transport::tcp443 ? 1 : 0);
     line.trouble =
         uplink == nullptr ? Words{"its uplink is not there", "其上行线路不存在"} : uplink->trouble;
-    if (!clock_.handshakes) line.trouble = clock_.words;
+    note_handshake(line);
+    const bool may = may_handshake(line);
+    if (!may && !clock_.words.empty()) line.trouble = clock_.words;
     PathWish wish;
     wish.number = number;
-    wish.endpoint = clock_.handshakes ? endpoint_of(line, *path) : std::nullopt;
+    // The shim in any case: the answer to its hello tells the date where UDP does not pass.
+    const std::optional<IpEndpoint> endpoint = endpoint_of(line, *path);
+    if (may) {
+      wish.endpoint = endpoint;
+    } else {
+      line.held_at = ports_.clock.now();
+      wish.peering = line.line.peer() ? Peering::gone : Peering::not_made;
+    }
     wish.mtu = membership->mtu != 0 ? membership->mtu : kInnerMtuMost;
     wish.shim = path->name.transport == Transport::tcp443;
     input.paths.push_back(wish);

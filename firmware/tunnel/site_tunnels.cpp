@@ -22,7 +22,7 @@ SiteTunnels::SiteTunnels(TunnelPorts ports, std::string state_folder, std::strin
               state_folder),
       rules_(ports_.programs, ports_.clock, ports_.log),
       watch_({ports_.clock, ports_.calendar, ports_.timers, ports_.random, ports_.datagrams},
-             [this] { soon(); }),
+             [this] { on_date_told(); }),
       portals_({ports_.clock, ports_.timers, ports_.dialers, ports_.plain_http},
                [this] { soon(); }),
       tick_(ports_.timers.make([this] { tick(); })),

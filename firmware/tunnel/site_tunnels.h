@@ -148,13 +148,24 @@ class SiteTunnels : public TunnelSight,
   std::optional<IpEndpoint> endpoint_of(Line& line, const MemberPath& path) const;
   int routes_mtu() const;
 
-  // site_care.cpp: what is looked after once a second.
+  // site_date.cpp: the date, and which paths it holds back.
   void judge_date();
+  void on_date_told();
+  bool was_date_set(Date date, Instant now);
+  void expect_date_anew();
+  ClockEvidence date_evidence(Date date);
+  void set_date(Instant now, bool said);
+  void note_handshake(Line& line) const;
+  std::optional<Duration> handshake_age(const Line& line) const;
+  bool lives(const Line& line) const;
+  bool may_handshake(const Line& line) const;
+  bool is_beginning(const Line& line) const;
+  bool is_dated_ahead(const Line& line) const;
+
+  // site_care.cpp: what is looked after once a second.
   void care_for(Line& line, const Membership& membership);
   PathEvidence evidence_of(const Line& line, const MemberPath& path) const;
   void add_where(const Line& line, const MemberPath& path, PathEvidence& seen) const;
-  void note_handshake(Line& line) const;
-  std::optional<Duration> handshake_age(const Line& line) const;
   void judge_addresses(const Membership& membership);
   void rotate_keys(const Membership& membership);
   void believe_unprobed(Line& line);
@@ -196,6 +207,9 @@ class SiteTunnels : public TunnelSight,
   std::set<std::string> straying_;                 // interfaces that are being removed
   int changes_left_ = kChangesMax;                 // until the next tick
   std::optional<std::pair<Date, Instant>> dated_;  // of one moment
+  bool date_set_ = false;                          // by something else, in this run
+  bool floor_tried_ = false;                       // the date was set to the floor, or could not be
+  std::optional<Instant> date_awaited_until_;
   std::vector<std::string> failed_;         // changes that the kernel refused in the last pass
   std::map<std::string, Instant> missing_;  // uplinks without an interface, since when
   int routes_mtu_ = 0;                      // as last wanted

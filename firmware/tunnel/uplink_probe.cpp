@@ -247,6 +247,7 @@ class UplinkProbe::Asking final : public WhereSink {
     if (finding_.clock && finding_.clock->uncertainty <= half) return;
     const Date received = ports_.calendar.now() + (answer.received - ports_.clock.now());
     finding_.clock = ClockFinding{answer.packet.date + half - received, half, pop};
+    finding_.date = pop_date(pop, answer.packet.date, answer.received, answer.round_trip);
   }
 
   void finish_if_over() {

@@ -16,6 +16,7 @@
 #include "firmware/ports/datagrams.h"
 #include "firmware/ports/random.h"
 #include "firmware/ports/timers.h"
+#include "firmware/tunnel/pop_date.h"
 #include "firmware/tunnel/probe_identity.h"
 #include "firmware/tunnel/where_asks.h"
 
@@ -68,6 +69,7 @@ struct UplinkFinding {
   std::array<std::optional<IpAddress>, kHopsAsked> hops;  // who said that a packet ended there
   int mtu4 = 0;  // the largest outer packet that went and came back; 0 = not asked or none did
   int mtu6 = 0;
+  std::optional<PopDate> date;  // the same answer, whatever becomes of our date meanwhile
   bool reaches(IpAddress::Family family) const;
 };
 

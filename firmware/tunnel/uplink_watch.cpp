@@ -8,7 +8,7 @@ namespace sluice::tunnel {
 class UplinkWatch::Asked final : private UplinkProbeSink {
  public:
   Asked(UplinkWatch& watch, const UplinkProbePorts& ports, UplinkProbeSpec spec)
-      : watch_(watch), probe_(ports, std::move(spec), *this) {
+      : watch_(watch), asked_(ports.clock.now()), probe_(ports, std::move(spec), *this) {
     probe_.start();
   }
   bool is_over() const { return over_; }
@@ -16,10 +16,11 @@ class UplinkWatch::Asked final : private UplinkProbeSink {
  private:
   void on_uplink_probed(const UplinkFinding& finding) override {
     over_ = true;
-    watch_.on_found(finding);
+    watch_.on_found(finding, asked_);
   }
 
   UplinkWatch& watch_;
+  const Instant asked_;
   bool over_ = false;
   UplinkProbe probe_;
 };
@@ -39,9 +40,10 @@ void UplinkWatch::poll(const std::vector<UplinkSeen>& uplinks, const Membership&
     const auto running = asked_.find(uplink.name);
     if (running != asked_.end() && !running->second->is_over()) continue;
     const bool well =
-        std::find(unwell.begin(), unwell.end(), uplink.name) == unwell.end() && clock_;
+        std::find(unwell.begin(), unwell.end(), uplink.name) == unwell.end() && date();
     const Known* before = known(uplink.name);
-    if (before != nullptr && now < before->at + (well ? kWhenWell : kWhenNot)) continue;
+    const bool fresh = before != nullptr && before->asked >= ask_anew_;
+    if (fresh && now < before->at + (well ? kWhenWell : kWhenNot)) continue;
     UplinkProbeSpec spec;
     spec.uplink = uplink.name;
     spec.way.interface = uplink.interface;
@@ -61,16 +63,16 @@ void UplinkWatch::poll(const std::vector<UplinkSeen>& uplinks, const Membership&
   }
 }
 
-void UplinkWatch::on_found(const UplinkFinding& finding) {
-  known_[finding.uplink] = {finding, ports_.clock.now()};
-  if (finding.clock) clock_ = finding.clock;
+void UplinkWatch::on_found(const UplinkFinding& finding, Instant asked) {
+  known_[finding.uplink] = {finding, ports_.clock.now(), asked};
+  if (finding.date) dates_.note(*finding.date);
   on_told_();
 }
 
 void UplinkWatch::forget() {
   asked_.clear();
   known_.clear();
-  clock_.reset();
+  dates_.forget();
 }
 
 const UplinkWatch::Known* UplinkWatch::known(const std::string& uplink) const {
@@ -78,8 +80,9 @@ const UplinkWatch::Known* UplinkWatch::known(const std::string& uplink) const {
   return found == known_.end() ? nullptr : &found->second;
 }
 
-std::optional<ClockFinding> UplinkWatch::clock() const { return clock_; }
-
-void UplinkWatch::clock_stepped() { clock_.reset(); }
+void UplinkWatch::date_was_set() {
+  ask_anew_ = ports_.clock.now();
+  dates_.void_until(ask_anew_);
+}
 
 }  // namespace sluice::tunnel

@@ -1,5 +1,5 @@
 // What each uplink gives outside the tunnels, asked now and then: for the diagnosis of paths that
-// do not work, and for the date.
+// do not work, and for the date, which others may hear of too.
 // Thread: loop. Lifetime: ends before the ports.
 #pragma once
 
@@ -12,6 +12,7 @@
 #include "firmware/base/callback.h"
 #include "firmware/tunnel/endpoint_book.h"
 #include "firmware/tunnel/membership.h"
+#include "firmware/tunnel/pop_date.h"
 #include "firmware/tunnel/uplink_probe.h"
 #include "firmware/tunnel/uplinks.h"
 
@@ -25,6 +26,7 @@ class UplinkWatch {
   struct Known {
     UplinkFinding finding;
     Instant at;
+    Instant asked;
   };
 
   UplinkWatch(const UplinkProbePorts& ports, Callback on_told);
@@ -37,20 +39,24 @@ class UplinkWatch {
             const EndpointBook& book, const std::vector<std::string>& unwell);
   void forget();
   const Known* known(const std::string& uplink) const;  // null: nothing was told yet
-  // The latest date that a PoP told, brought to now, with its uncertainty.
-  std::optional<ClockFinding> clock() const;
-  // The same, after the system's date was stepped: what was measured against the old one is void.
-  void clock_stepped();
+  // What a PoP told elsewhere: inside a tunnel, over TCP.
+  void note_date(const PopDate& told) { dates_.note(told); }
+  // Of a PoP, brought to now.
+  std::optional<PopDate> date() const { return dates_.at(ports_.clock.now()); }
+  // By something else than this daemon: what was told until now counts no more, also what is on
+  // its way to being told, and every uplink is asked anew at the next poll.
+  void date_was_set();
 
  private:
   class Asked;
-  void on_found(const UplinkFinding& finding);
+  void on_found(const UplinkFinding& finding, Instant asked);
 
   const UplinkProbePorts ports_;
   const Callback on_told_;
   std::map<std::string, std::unique_ptr<Asked>> asked_;  // by uplink; running or over
   std::map<std::string, Known> known_;
-  std::optional<ClockFinding> clock_;
+  PopDates dates_;
+  Instant ask_anew_;  // what was asked before is too old
 };
 
 }  // namespace sluice::tunnel

@@ -50,6 +50,7 @@ WantedDevice device_of(const Membership& membership, const MemberPath& path, con
   out.peer = path.lane->public_key;
   out.preshared = path.lane->preshared;
   out.endpoint = wish.endpoint;
+  out.peering = wish.peering;
   out.allowed = membership.prefixes;
   const Pop* pop = membership.pop(path.name.pop);
   const bool probed = pop != nullptr && !pop->probe_address.is_unspecified();

@@ -37,6 +37,13 @@ inline constexpr int kInnerMtuMost = 1420;   // of an uplink of 1500 bytes: the 
 inline constexpr Duration kKeepalive = Duration::seconds(25);
 inline constexpr size_t kUplinkRoutesMax = 64;  // copied of one uplink and family
 
+// Whether a device has its peer. Without one no handshake begins, from neither side.
+enum class Peering {
+  up,
+  not_made,  // one that is there from an earlier run is let be
+  gone,
+};
+
 // What the owner has decided of a path.
 struct PathWish {
   int number = 0;                       // of the membership's path
@@ -44,6 +51,7 @@ struct PathWish {
   int mtu = 0;                          // of its interface; 0: kInnerMtuFirst
   bool shim = false;                    // its outer packets go to this machine: no uplink's mark
   std::optional<uint16_t> listen_port;  // a rotated one; nothing: as it is
+  Peering peering = Peering::up;
 };
 
 struct WantedDevice {
@@ -57,6 +65,7 @@ struct WantedDevice {
   std::optional<IpEndpoint> endpoint;
   Duration keepalive = kKeepalive;
   std::vector<IpPrefix> allowed;  // sorted
+  Peering peering = Peering::up;
   bool operator==(const WantedDevice&) const = default;
 };
 

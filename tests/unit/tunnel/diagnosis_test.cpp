@@ -75,6 +75,19 @@ TEST_CASE(
   CHECK(cause(e) == Cause::one_way);
 }
 
+TEST_CASE("diagnosis: a handshake dated ahead asks to add us anew, once, whatever else is wrong") {
+  PathEvidence e = silent();
+  e.where_answered = 0;
+  CHECK_FALSE(diagnose(e).ask_readd);
+  e.dated_ahead = true;
+  CHECK(diagnose(e).ask_readd);
+  e.readd_asked = true;
+  CHECK_FALSE(diagnose(e).ask_readd);
+  e.readd_asked = false;
+  e.can_probe = false;
+  CHECK_FALSE(diagnose(e).ask_readd);
+}
+
 TEST_CASE("diagnosis: blocked UDP, blocked TCP and a dead uplink are told apart") {
   PathEvidence e = silent();
   e.where_answered = 0;

@@ -93,6 +93,10 @@ TEST_CASE("shim: it connects, says hello with the lane, and is up when the PoP a
   CHECK(site.shim->is_up());
   CHECK(site.told.said == "up ");
   CHECK(site.shim->round_trip() == Duration::ms(40));
+  REQUIRE(site.shim->told());
+  CHECK(site.shim->told()->date == Date::from_us(1'790'000'000'000'000));
+  CHECK(site.shim->told()->received == site.world.clock.now());
+  CHECK(site.shim->told()->round_trip == Duration::ms(40));
   CHECK(site.shim->trouble().empty());
   CHECK(site.shim->counters().connections == 1);
 }

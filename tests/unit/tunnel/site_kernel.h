@@ -210,7 +210,10 @@ class ModelWireGuard : public ports::WireGuard {
       auto peer = std::find_if(state.peers.begin(), state.peers.end(),
                                [&](const auto& one) { return one.public_key == wish.public_key; });
       if (wish.remove) {
-        if (peer != state.peers.end()) state.peers.erase(peer);
+        if (peer != state.peers.end()) {
+          state.peers.erase(peer);
+          device.session.reset();
+        }
         continue;
       }
       if (peer == state.peers.end() && wish.update_only) continue;

@@ -44,6 +44,7 @@ class ModelOperator : public ports::HttpClient {
   std::map<std::string, std::string> pops = {{"north", "192.0.2.1"}};  // name, host
   std::vector<std::string> prefixes = {"10.88.0.0/24"};
   std::string address = "10.88.0.2";
+  uint16_t tcp_port = 0;  // of every lane
   std::vector<Lane> lanes;
   std::map<ports::WgKey, Date> remembered;  // the latest date of a handshake, by the box's key
   std::vector<Asked> asked;
@@ -152,8 +153,8 @@ class ModelOperator : public ports::HttpClient {
       ports::WgKey preshared{};
       preshared.fill(7);
       out += fmt::format(
-          R"({}{{"path":"{}","public_key":"{}","port":{},"tcp_port":0,"preshared_key":"{}"}})",
-          out.empty() ? "" : ",", lane.path, ports::wg_key_text(lane.own), lane.port,
+          R"({}{{"path":"{}","public_key":"{}","port":{},"tcp_port":{},"preshared_key":"{}"}})",
+          out.empty() ? "" : ",", lane.path, ports::wg_key_text(lane.own), lane.port, tcp_port,
           ports::wg_key_text(preshared));
     }
     return R"({"peers":[)" + out + "]}";

@@ -74,68 +74,6 @@ TEST_CASE("site: the port changes after its life, on a good path, and not at the
   CHECK(world.carries());
 }
 
-TEST_CASE("site: with a clock behind its floor no handshake begins until a PoP has told the date") {
-  World world;
-  world.settle_in();
-  world.pass(Duration::seconds(1200));
-  world.site->stop();
-  // The box was off; its clock has no battery, and its data planes are new.
-  world.date.ahead = Duration::seconds(-30 * 86400);
-  world.wireguard.remove("slw0", [](const Result<void>&) {});
-  world.wireguard.remove("slw1", [](const Result<void>&) {});
-  world.date.may_set = false;
-  world.wires["wan0"].cut = world.wires["wan1"].cut = true;
-  world.guarded = false;
-  world.make();
-  world.start();
-  world.pass(Duration::seconds(20));
-  for (const auto& [name, device] : world.wireguard.devices) {
-    CAPTURE(name);
-    REQUIRE_FALSE(device.state.peers.empty());
-    CHECK_FALSE(device.state.peers.front().endpoint.has_value());
-    CHECK_FALSE(device.session.has_value());
-  }
-  CHECK(world.findings().find("date") != std::string::npos);
-  CHECK(world.path("wan0/north/udp4").trouble.find("date") != std::string::npos);
-  SUBCASE("it is set by what the PoP tells, and the tunnels come up") {
-    world.date.may_set = true;
-    world.wires["wan0"].cut = world.wires["wan1"].cut = false;
-    const auto up = world.until([&] { return world.carries(); }, Duration::seconds(30));
-    REQUIRE(up);
-    CHECK(*up <= Duration::seconds(10));
-    CHECK(world.date.ahead < Duration::seconds(1));
-    CHECK(world.date.ahead > Duration() - kClockBehindMax - Duration::seconds(1));
-  }
-  SUBCASE("without permission to set it, handshakes wait and it is said") {
-    world.wires["wan0"].cut = world.wires["wan1"].cut = false;
-    world.pass(Duration::seconds(60));
-    CHECK(world.date.sets == 0);
-    CHECK(world.findings().find("behind") != std::string::npos);
-    CHECK(world.log.count("no permission") <= 3);  // not every second
-  }
-}
-
-TEST_CASE("site: a date ahead of the PoP's is set back before a handshake locks the box out") {
-  World world;
-  world.start();
-  world.join();
-  world.pass(Duration::seconds(30));
-  world.site->stop();
-  world.wireguard.remove("slw0", [](const Result<void>&) {});
-  world.wireguard.remove("slw1", [](const Result<void>&) {});
-  world.op.remembered.clear();
-  world.date.ahead = Duration::seconds(400 * 86400);
-  world.restart();
-  world.pass(Duration::seconds(60));
-  CHECK(world.carries());
-  CHECK(world.date.ahead < Duration::seconds(1));
-  for (const auto& [key, last] : world.op.remembered) {
-    CAPTURE(world.op.count("POST /v1/boxes/00112233445566aa/readd"));
-    CAPTURE(world.findings());
-    CHECK(last < world.date.truth() + Duration::seconds(20));
-  }
-}
-
 TEST_CASE("site: a PoP that remembers a later clock is asked to add the box anew, once a minute") {
   World world;
   world.settle_in();

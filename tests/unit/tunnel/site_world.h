@@ -71,11 +71,47 @@ class RandomSecrets : public ports::Secrets {
   script::SimRandom random_{77};
 };
 
-class NoDialers : public ports::Dialers {
+// Connections to the PoPs: taken after a round trip, and the hello answered after another.
+class PopDialers : public ports::Dialers {
  public:
+  PopDialers(const BoxDate& date, ports::Timers& timers) : date_(date), later_(timers) {}
+  bool open = true;
+  int hellos = 0;  // that were answered
+  Duration round_trip = Duration::ms(20);
+
   std::unique_ptr<ports::Dialer> by(const ports::OutboundWay&) override {
-    return std::make_unique<tunnel_test::FakeDialer>();
+    auto dialer = std::make_unique<tunnel_test::FakeDialer>();
+    dialer->on_ask = [this](tunnel_test::FakeDialer::Asked& asked) {
+      if (!open) return;
+      // The dialer may end before; the connection's end tells.
+      later_.in(round_trip, [this, &asked, wire = std::weak_ptr<script::Wire>(asked.wire)] {
+        if (!wire.expired() && asked.sink != nullptr) take(asked);
+      });
+    };
+    return dialer;
   }
+
+ private:
+  void take(tunnel_test::FakeDialer::Asked& asked) {
+    const std::shared_ptr<script::Wire> wire = asked.wire;
+    tunnel_test::FakeDialer::connect(asked);
+    auto hello = tunnel::decode_probe(
+        std::string_view(wire->written).substr(tunnel::kShimLengthBytes), kProbeKey);
+    REQUIRE(hello);
+    hello->kind = tunnel::ProbeKind::hello_answer;
+    hello->date = date_.truth() + round_trip / 2;
+    hello->seen_source = IpEndpoint{tunnel_test::ip("203.0.113.5"), 40000};
+    const std::string answer =
+        tunnel::shim_frame(tunnel::encode_probe(*hello, tunnel::kProbeBytesMin, kProbeKey));
+    later_.in(round_trip, [this, wire, answer] {
+      if (wire->closed) return;
+      ++hellos;
+      wire->sink->on_bytes(answer);
+    });
+  }
+
+  const BoxDate& date_;
+  tunnel_test::Later later_;
 };
 
 // Between an uplink and the PoPs.
@@ -83,6 +119,8 @@ struct Wire {
   Duration round_trip = Duration::ms(20);
   bool cut = false;
   int mtu = 1500;             // outer; what is larger vanishes
+  bool asks_pass = true;      // questions outside the tunnels
+  std::set<IpAddress> mute;   // hosts that do not answer those
   std::set<uint16_t> rotten;  // our ports that an address translation on the way has forgotten
 };
 
@@ -149,7 +187,7 @@ class World : public tunnel::CarriageSink {
   LogLines log;
   FakeDatagrams datagrams{clock, timers};
   tunnel_test::FakeNames names{timers};
-  NoDialers dialers;
+  PopDialers dialers{date, timers};
   ModelLinks links;
   ModelWireGuard wireguard{timers, links};
   ModelPrograms programs{clock, timers};
@@ -275,7 +313,8 @@ class World : public tunnel::CarriageSink {
     Wire* wire = wire_of(sent.spec.way.interface);
     if (wire == nullptr) return Error{ErrorKind::gone, "udp", "network is unreachable"};
     auto asked = tunnel::decode_probe(sent.bytes, kProbeKey);
-    if (wire->cut || !asked || asked->kind != tunnel::ProbeKind::where) return {};
+    if (wire->cut || !wire->asks_pass || wire->mute.contains(sent.to.address)) return {};
+    if (!asked || asked->kind != tunnel::ProbeKind::where) return {};
     asked->kind = tunnel::ProbeKind::where_answer;
     asked->date = date.truth() + wire->round_trip / 2;
     asked->seen_source = IpEndpoint{tunnel_test::ip("203.0.113.5"), sent.from.port};

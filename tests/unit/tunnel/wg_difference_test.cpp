@@ -126,3 +126,31 @@ TEST_CASE("wg difference: the endpoint again, for a source address that is stuck
   wanted.endpoint.reset();
   CHECK_FALSE(endpoint_again(wanted).has_value());
 }
+
+TEST_CASE("wg difference: a peer that is gone is removed, one that is not made is let be") {
+  WantedDevice wanted = device();
+  const ports::WgState with = as(wanted);
+  ports::WgState without = with;
+  without.peers.clear();
+  wanted.peering = Peering::gone;
+  wanted.endpoint.reset();
+  const auto removal = wg_difference(wanted, with);
+  REQUIRE(removal);
+  REQUIRE(removal->peers.size() == 1);
+  CHECK(removal->peers[0].public_key == wanted.peer);
+  CHECK(removal->peers[0].remove);
+  CHECK_FALSE(removal->private_key.has_value());
+  CHECK_FALSE(wg_difference(wanted, without).has_value());
+  CHECK_FALSE(endpoint_again(wanted).has_value());
+  wanted.peering = Peering::not_made;
+  CHECK_FALSE(wg_difference(wanted, with).has_value());
+  CHECK_FALSE(wg_difference(wanted, without).has_value());
+  const WantedDevice held = wanted;
+  wanted = device();
+  const auto back = wg_difference(wanted, without, &held);
+  REQUIRE(back);
+  REQUIRE(back->peers.size() == 1);
+  CHECK(back->peers[0].endpoint == wanted.endpoint);
+  CHECK_FALSE(back->peers[0].update_only);
+  CHECK(endpoint_again(wanted).has_value());
+}
