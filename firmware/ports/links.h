@@ -122,7 +122,9 @@ class LinksSink {
  public:
   virtual ~LinksSink() = default;
   // Links, addresses or routes changed: read again. Many changes of one moment come as one call.
-  virtual void on_network_changed() = 0;
+  // `links`: indices of those whose state or addresses were announced, as far as they are known; a
+  // hint of what is urgent.
+  virtual void on_network_changed(const std::vector<int>& links) = 0;
 };
 
 class Links {

@@ -199,8 +199,16 @@ void check_uplinks(const std::vector<UplinkSettings>& uplinks, Report& report) {
   unique("interface", &UplinkSettings::interface);
 }
 
+// A new port interrupts a path for a round trip, and the next waits for it to be well again.
+constexpr Duration kPortRotationMin = Duration::seconds(30);
+
 void check_tunnel(const TunnelSettings& tunnel, Report& report) {
   check_uplinks(tunnel.uplinks, report);
+  if (!tunnel.port_rotation.is_zero() && tunnel.port_rotation < kPortRotationMin) {
+    report.add_between("tunnel.port_rotation_ms", {},
+                       "would change ports all the time; write 30000 or more, or 0 to change one "
+                       "only when it is needed");
+  }
   if (!tunnel.check_url.empty() && !tunnel.check_url.starts_with("http://")) {
     report.add_between("tunnel.check_url", {},
                        "is not plain http: a captive portal cannot answer in place of an https "

@@ -151,22 +151,47 @@ void SiteTunnels::care_for(Line& line, const Membership& membership) {
                      may_handshake(line) && !is_beginning(line) &&
                      path->name.transport != Transport::tcp443 &&
                      (!line.needed_port_at || now >= *line.needed_port_at + kNewPortEvery);
-  const bool due = !settings_.port_life.is_zero() && is_well(state) &&
-                   now >= line.port_since + settings_.port_life && now >= next_port_turn_;
-  if (!stale && !due) return;
+  if (!stale) return;
   line.port_since = now;
-  if (stale) {
-    line.needed_port_at = now;
-    ports_.log.info("tunnel", "{}: taking a new port", path->name.text());
-  } else {
-    next_port_turn_ = now + kNewPortEvery;
-  }
+  line.needed_port_at = now;
+  ports_.log.info("tunnel", "{}: taking a new port", path->name.text());
   line.line.take_new_port();
 }
 
-// One path after the other, traffic moved away first where it can be.
-void SiteTunnels::rotate_keys(const Membership& membership) {
-  if (membership.imported() || desk_.is_rotating() || (drill_ && !drill_->is_over())) return;
+// By age: a path that carries nothing first, one that does when its traffic has gone to another or
+// has none to go to. A path over TCP has no port that anybody would forget.
+std::optional<int> SiteTunnels::renew_ports(const Membership& membership) {
+  const Instant now = ports_.clock.now();
+  if (settings_.port_life.is_zero() || now < next_port_turn_) return std::nullopt;
+  Line* due = nullptr;
+  bool carries = false;  // the one that is due
+  int well = 0;
+  for (const auto& [number, line] : lines_) {
+    const PathState state = membership.can_probe() ? line->line.prober().state() : line->unprobed;
+    if (line->leaving || !is_well(state)) continue;
+    ++well;
+    if (line->line.name().transport == Transport::tcp443) continue;
+    if (now < line->port_since + settings_.port_life) continue;
+    const bool used = switch_.chosen(TrafficClass::interactive) == number ||
+                      switch_.chosen(TrafficClass::bulk) == number;
+    const bool older = due == nullptr || line->port_since < due->port_since;
+    if (due != nullptr && (used == carries ? !older : used)) continue;
+    due = line.get();
+    carries = used;
+  }
+  if (due == nullptr) return std::nullopt;
+  const bool may_leave = well > 1 && settings_.failover;
+  const std::optional<int> away = may_leave ? std::optional<int>(due->line.number()) : std::nullopt;
+  if (carries && away) return away;
+  due->port_since = now;
+  next_port_turn_ = now + kNewPortEvery;
+  due->line.take_new_port();
+  return away;  // until the next time: it has to show that it is well by the new one
+}
+
+// Keys and ports: one path after the other, traffic moved away first where it can be.
+void SiteTunnels::renew_paths(const Membership& membership) {
+  if (desk_.is_rotating() || (drill_ && !drill_->is_over())) return;
   std::vector<int> active;
   for (const std::optional<int>& path : switch_.chosen()) {
     if (path) active.push_back(*path);
@@ -178,12 +203,15 @@ void SiteTunnels::rotate_keys(const Membership& membership) {
   if (clock_.trust == ClockTrust::ahead_of_pop) return;
   const bool certain = clock_.trust == ClockTrust::trusted;
   const RotationWish wish{certain ? settings_.key_life : Duration(), rotation_asked_, certain};
-  const auto due = rotation_due(membership, views(), active, wish, now);
+  std::optional<Rotation> due;
+  if (!membership.imported()) due = rotation_due(membership, views(), active, wish, now);
   // Without failover traffic does not move for this either.
   if (due && (!due->traffic_first || !settings_.failover)) return desk_.rotate(due->path);
   const MemberPath* path = due ? membership.path(due->path) : nullptr;
   ChoiceWish away;
-  if (path != nullptr) away.excluded = 1U << static_cast<unsigned>(path->number);
+  const std::optional<int> leave =
+      path != nullptr ? std::optional<int>(path->number) : renew_ports(membership);
+  if (leave) away.excluded = 1U << static_cast<unsigned>(*leave);
   for (const TrafficClass traffic : {TrafficClass::interactive, TrafficClass::bulk}) {
     switch_.want(traffic, away);
   }

@@ -72,6 +72,7 @@ void SiteTunnels::look() {
   if (idle && clean_) return;  // a box without a network looks at nothing
   // Who we are is not known: what an earlier run made stays as it is.
   if (idle && desk_.is_unreadable()) return;
+  looked_at_ = ports_.clock.now();
   const std::vector<UplinkSeen> before = uplinks_;
   if (!read_network()) return;
   follow_uplinks(before);
@@ -305,15 +306,15 @@ int SiteTunnels::routes_mtu() const {
 
 void SiteTunnels::apply(const Wanted& wanted) {
   const std::vector<std::string> failed_before = std::exchange(failed_, {});
+  const std::vector<ports::NetworkChange> changes = difference(wanted, network_);
+  if (changes.empty()) undone_ = false;
+  if (!changes.empty() && changing_looks_left_-- <= 0) {
+    changing_looks_left_ = 0;
+    undone_ = true;
+    return;
+  }
   std::set<uint32_t> ways;  // tables of uplinks
-  for (const ports::NetworkChange& change : difference(wanted, network_)) {
-    if (changes_left_ == 0) {
-      failed_.emplace_back(
-          "the machine's network does not stay as the tunnels need it; is another "
-          "program changing the routes of protocol 199?");
-      return;
-    }
-    --changes_left_;
+  for (const ports::NetworkChange& change : changes) {
     Result<void> applied = ports_.links.apply(change);
     ports_.log.debug("tunnel", "{}", ports::text(change));
     if (applied) {

@@ -70,10 +70,18 @@ void SiteTunnels::stop() {
 }
 
 void SiteTunnels::soon() {
-  if (running_ && !soon_->is_running()) soon_->start(Duration());
+  if (!running_ || soon_->is_running()) return;
+  const Instant now = ports_.clock.now();
+  soon_->start(looked_at_ ? std::max(Duration(), *looked_at_ + kLookEvery - now) : Duration());
 }
 
-void SiteTunnels::on_network_changed() { look(); }
+// At once for what an uplink lost or got: its traffic moves in this turn.
+void SiteTunnels::on_network_changed(const std::vector<int>& links) {
+  const bool urgent = std::any_of(uplinks_.begin(), uplinks_.end(), [&links](const auto& uplink) {
+    return uplink.link != 0 && std::find(links.begin(), links.end(), uplink.link) != links.end();
+  });
+  urgent ? look() : soon();
+}
 
 void SiteTunnels::on_line_changed(int) { soon(); }
 
@@ -83,7 +91,7 @@ void SiteTunnels::on_path_changed(int) { choose(); }
 
 void SiteTunnels::tick() {
   tick_->start(kTick);
-  changes_left_ = kChangesMax;
+  changing_looks_left_ = kChangingLooksMax;
   judge_date();
   desk_.poll();
   rules_.poll();
@@ -94,7 +102,7 @@ void SiteTunnels::tick() {
       care_for(*line, *member);
     }
     judge_addresses(*member);
-    rotate_keys(*member);
+    renew_paths(*member);
     watch_.poll(uplinks_, *member, book_, unwell());
     portals_.poll(uplinks_, lifeless(), portal_origin(settings_.check_url, member->operator_url));
   }
@@ -119,7 +127,10 @@ void SiteTunnels::remember_uplinks() {
 // Where the traffic goes now, and what that means to those who send.
 void SiteTunnels::choose() {
   const std::vector<PathView> paths = views();
-  if (switch_.choose(paths, losses(), network_, settings_.path)) soon();
+  // At once: who is told of a first path sends by it.
+  if (switch_.choose(paths, losses(), network_, settings_.path) && running_) {
+    soon_->start(Duration());
+  }
   for (const auto& [number, line] : lines_) {
     line->line.prober().set_carrying(switch_.chosen(TrafficClass::interactive) == number,
                                      switch_.chosen(TrafficClass::bulk) == number);
@@ -268,13 +279,27 @@ TunnelReport SiteTunnels::tunnels() const {
   report.on = settings_.on;
   const Membership* member = membership();
   report.joined = member != nullptr;
-  if (!network_trouble_.empty()) report.findings.push_back({network_trouble_, network_trouble_});
+  if (!network_trouble_.empty()) {
+    report.findings.push_back({network_trouble_, "隧道无法开始工作：“" + network_trouble_ + "”"});
+  }
   for (Words& words : desk_.troubles()) report.findings.push_back(std::move(words));
   if (!clock_.words.empty()) report.findings.push_back(clock_.words);
-  if (!rules_.trouble().empty()) report.findings.push_back({rules_.trouble(), rules_.trouble()});
+  if (!rules_.trouble().empty()) {
+    report.findings.push_back(
+        {rules_.trouble(), "防火墙或限速规则未能生效：“" + rules_.trouble() + "”"});
+  }
   const std::vector<Words> standing = standing_findings();
   report.findings.insert(report.findings.end(), standing.begin(), standing.end());
-  for (const std::string& text : failed_) report.findings.push_back({text, text});
+  for (const std::string& text : failed_) {
+    report.findings.push_back({text, "系统内核拒绝了一处网络改动：“" + text + "”"});
+  }
+  if (undone_) {
+    report.findings.push_back(
+        {"the machine's network does not stay as the tunnels need it; is "
+         "another program changing the routes of protocol 199?",
+         "本机的网络配置没有保持隧道所需的状态；是否有其他程序在改动协议号为 "
+         "199 的路由？"});
+  }
   if (member != nullptr) report.belt = belt_;
   if (member == nullptr || !settings_.on) return report;
   report.backend = ports_.wireguard.backend();

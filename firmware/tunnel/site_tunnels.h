@@ -86,10 +86,13 @@ class SiteTunnels : public TunnelSight,
                     private EndpointSink {
  public:
   static constexpr Duration kTick = Duration::seconds(1);
+  // Whatever else happens on the machine: other programs' routes and links, for example.
+  static constexpr Duration kLookEvery = Duration::ms(20);
   // Out of need: of one path. By age: of all, so that never two paths are changed at once.
   static constexpr Duration kNewPortEvery = Duration::seconds(20);
   static constexpr size_t kSwitchesShown = 10;
-  static constexpr int kChangesMax = 2000;  // of the kernel's state, in a second
+  // In a second, passes that find something to change; more: somebody undoes what they do.
+  static constexpr int kChangingLooksMax = 40;
   // An interface that is not there any more keeps its paths and keys so long.
   static constexpr Duration kUplinkWait = Duration::seconds(600);
 
@@ -123,11 +126,11 @@ class SiteTunnels : public TunnelSight,
  private:
   struct Line;  // a path with what only the site knows of it
 
-  void on_network_changed() override;
+  void on_network_changed(const std::vector<int>& links) override;
   void on_path_changed(int number) override;
   void on_line_changed(int number) override;
   void on_address_changed(const std::string& pop, IpAddress::Family family) override;
-  void soon();  // look() in a later turn
+  void soon();  // look() in a later turn, kLookEvery after the last at the earliest
   void tick();
   void remember_uplinks();
   void undo_drill();
@@ -167,7 +170,9 @@ class SiteTunnels : public TunnelSight,
   PathEvidence evidence_of(const Line& line, const MemberPath& path) const;
   void add_where(const Line& line, const MemberPath& path, PathEvidence& seen) const;
   void judge_addresses(const Membership& membership);
-  void rotate_keys(const Membership& membership);
+  void renew_paths(const Membership& membership);
+  // The path whose traffic has to leave it first; nothing: none has.
+  std::optional<int> renew_ports(const Membership& membership);
   void believe_unprobed(Line& line);
   std::vector<std::string> unwell() const;
   std::set<std::string> lifeless() const;  // uplinks: no path of theirs lives, for a while
@@ -205,7 +210,8 @@ class SiteTunnels : public TunnelSight,
   std::optional<Date> rotation_asked_;
   std::string network_trouble_;
   std::set<std::string> straying_;                 // interfaces that are being removed
-  int changes_left_ = kChangesMax;                 // until the next tick
+  int changing_looks_left_ = kChangingLooksMax;    // until the next tick
+  bool undone_ = false;                            // there were more, and it is not as wanted yet
   std::optional<std::pair<Date, Instant>> dated_;  // of one moment
   bool date_set_ = false;                          // by something else, in this run
   bool floor_tried_ = false;                       // the date was set to the floor, or could not be
@@ -213,8 +219,9 @@ class SiteTunnels : public TunnelSight,
   std::vector<std::string> failed_;         // changes that the kernel refused in the last pass
   std::map<std::string, Instant> missing_;  // uplinks without an interface, since when
   int routes_mtu_ = 0;                      // as last wanted
-  Instant next_port_turn_;                  // by age
-  std::optional<BeltCounters> belt_;        // as last read
+  std::optional<Instant> looked_at_;
+  Instant next_port_turn_;            // by age
+  std::optional<BeltCounters> belt_;  // as last read
   std::vector<IpPrefix> told_prefixes_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   std::vector<Words> overlaps_;

@@ -30,8 +30,10 @@ IpPrefix net(std::string_view text) {
 struct Ear final : LinksSink {
   int calls = 0;
   std::function<void()> changed;
-  void on_network_changed() override {
+  std::vector<int> links;  // of the last call
+  void on_network_changed(const std::vector<int>& of) override {
     ++calls;
+    links = of;
     if (changed) changed();
   }
 };
@@ -174,10 +176,17 @@ TEST_CASE("watch: many changes of one moment are one call, and none comes after 
   set_up(links);  // more than ten changes
   world.settle();
   CHECK(ear.calls == 1);
-  links.watch(nullptr);
+  const auto state = links.read();
+  REQUIRE(state);
+  CHECK(ear.links == std::vector<int>{index_of(*state, "lo")});  // whose address is new
+  ear.changed = [&] { links.watch(nullptr); };                   // which may end it
+  run("ip link set dev b down");
+  world.settle();
+  CHECK(ear.calls == 2);
+  CHECK(std::count(ear.links.begin(), ear.links.end(), index_of(*state, "b")) == 1);
   run("ip link set dev a down");
   world.settle();
-  CHECK(ear.calls == 1);
+  CHECK(ear.calls == 2);
 }
 
 TEST_CASE("watch: announcements that overflowed are a change too") {

@@ -125,6 +125,9 @@ TEST_CASE("wrong input: texts, and fields that must fit each other are told exac
       {"sense: {scrape_ms: 1000}",
        "sluice.yaml:1: sense.lease_ms: 1000 is not more than sense.scrape_ms, 1000: every reading "
        "would be out of date before the next; write at least 2000"},
+      {"tunnel: {port_rotation_ms: 29999}",
+       "sluice.yaml:1: tunnel.port_rotation_ms: would change ports all the time; write 30000 or "
+       "more, or 0 to change one only when it is needed"},
   });
 }
 

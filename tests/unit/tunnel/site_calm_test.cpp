@@ -39,3 +39,40 @@ TEST_CASE("site: a path of an uplink that is metered now goes on as it is") {
   CHECK(world.path("wan1/north/udp4").state == PathState::good);
   CHECK(world.path("wan1/north/udp4").since == since);
 }
+
+TEST_CASE(
+    "site: others' routes and links that change all the time cost at most 50 looks a second") {
+  World world;
+  world.settle_in();
+  const auto churn = [&world](int ms) {
+    for (int i = 0; i < ms; ++i) {
+      world.links.edit([&](ports::NetworkState& state) {
+        std::erase_if(state.links, [](const auto& one) { return one.name == "veth7"; });
+        if (i % 2 == 0)
+          state.links.push_back({70 + i, "veth7", "veth", true, true, false, 1500, {}});
+        ports::RouteState route;
+        route.to = tunnel_test::net("203.0.113.0/24");
+        route.link = 1;
+        route.metric = 1000;
+        std::erase_if(state.routes, [](const auto& one) { return one.metric == 1000; });
+        if (i % 2 == 0) state.routes.push_back(route);
+      });
+      world.pass(Duration::ms(1));
+    }
+  };
+  const int reads = world.links.reads;
+  churn(2000);
+  CHECK(world.links.reads - reads <= 105);
+  CHECK(world.links.reads - reads >= 20);
+  // What an uplink loses is followed at once all the same.
+  for (const int phase : {0, 3, 7, 13}) {
+    churn(100 + phase);
+    world.links.set_carrier("wan0", false);
+    world.pass(Duration());
+    CHECK(world.by(TrafficClass::interactive) == "slw1");
+    world.links.set_carrier("wan0", true);
+    REQUIRE(world.until([&] { return world.by(TrafficClass::interactive) == "slw0"; },
+                        Duration::seconds(600)));
+  }
+  CHECK(world.leaks == 0);
+}

@@ -29,7 +29,8 @@ class ModelLinks : public ports::Links {
  public:
   ModelLinks(ports::Timers& timers, ports::NetworkState state)
       : model_(std::move(state)), tell_(timers.make([this] {
-          if (sink_ != nullptr) sink_->on_network_changed();
+          const std::vector<int> links = changed_links();
+          if (sink_ != nullptr) sink_->on_network_changed(links);
         })) {}
 
   std::vector<ports::NetworkChange> changes;  // that were asked for
@@ -102,7 +103,25 @@ class ModelLinks : public ports::Links {
   void watch(ports::LinksSink* sink) override { sink_ = sink; }
 
  private:
+  // Since this was asked last; they go, come, or are another.
+  std::vector<int> changed_links() {
+    std::map<int, int> same;
+    for (const std::vector<ports::LinkState>* all : {&std::as_const(told_), &state().links}) {
+      const auto& other = all == &told_ ? state().links : told_;
+      for (const ports::LinkState& one : *all) {
+        same[one.index] = std::find(other.begin(), other.end(), one) != other.end() ? 1 : 0;
+      }
+    }
+    told_ = state().links;
+    std::vector<int> out;
+    for (const auto& [index, is_same] : same) {
+      if (is_same == 0) out.push_back(index);
+    }
+    return out;
+  }
+
   KernelModel model_;
+  std::vector<ports::LinkState> told_;
   ports::LinksSink* sink_ = nullptr;
   std::unique_ptr<ports::Timer> tell_;
 };

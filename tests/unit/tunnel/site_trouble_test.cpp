@@ -68,10 +68,40 @@ TEST_CASE("site: the port changes after its life, on a good path, and not at the
   CHECK(world.wireguard.changes.empty());
   world.pass(Duration::seconds(560));
   CHECK(port_of(world, "slw0") == port);
+  const uint16_t other = port_of(world, "slw1");
+  // One after the other, and never one that carries something.
+  std::map<std::string, uint16_t> ports = {{"slw0", port}, {"slw1", other}};
+  const Instant end = world.clock.now() + Duration::seconds(90);
+  std::vector<Instant> changed;
+  while (world.clock.now() < end) {
+    const std::set<std::optional<std::string>> used = {world.by(kInteractive),
+                                                       world.by(TrafficClass::bulk)};
+    world.pass(Duration::ms(10));
+    for (auto& [interface, known] : ports) {
+      if (std::exchange(known, port_of(world, interface.c_str())) ==
+          port_of(world, interface.c_str()))
+        continue;
+      CHECK_FALSE(used.contains(interface));
+      changed.push_back(world.clock.now());
+    }
+  }
+  REQUIRE(changed.size() == 2);
+  CHECK(changed[1] - changed[0] >= SiteTunnels::kNewPortEvery);
+  CHECK(is_good(world, "wan0/north/udp4"));
+  CHECK(world.carries());
+  CHECK(world.leaks == 0);
+}
+
+TEST_CASE("site: a port that is old changes on the only path that is well, too") {
+  World world;
+  world.settings.port_life = Duration::seconds(60);
+  world.settle_in();
+  const uint16_t port = port_of(world, "slw0");
+  world.wires["wan1"].cut = true;
   world.pass(Duration::seconds(60));
   CHECK(port_of(world, "slw0") != port);
   CHECK(is_good(world, "wan0/north/udp4"));
-  CHECK(world.carries());
+  CHECK(world.by(kInteractive) == "slw0");
 }
 
 TEST_CASE("site: a PoP that remembers a later clock is asked to add the box anew, once a minute") {
