@@ -88,8 +88,9 @@ void describe_tunnel(TunnelSettings& tunnel, Visitor& v) {
           whole(tunnel.key_rotation_days, 0, 3650));
   v.field({"port_rotation_ms", kLive,
            "How often a path takes a new port, for providers whose address translation forgets "
-           "long flows; 0 = only when that seems to have happened.",
-           "更换端口的间隔，用于会遗忘长连接的运营商地址转换；0 = 仅在疑似发生时。"},
+           "long flows; 0 = only when that seems to have happened, else 30000 or more.",
+           "更换端口的间隔，用于会遗忘长连接的运营商地址转换；0 = 仅在疑似发生时，否则至少 "
+           "30000。"},
           milliseconds(tunnel.port_rotation, 0, 86400000));
   v.field({"outer_dscp", kLive,
            "DSCP of the tunnel's own packets, for a provider that heeds it; 0 = none.",
