@@ -72,7 +72,8 @@ void MembershipDesk::note(const About& about, const Result<void>& result) {
 
 void MembershipDesk::forget_troubles() {
   std::erase_if(troubles_, [this](const auto& one) {
-    const auto& [matter, subject] = one.first;
+    const Matter matter = one.first.first;
+    const std::string& subject = one.first.second;
     if (matter == Matter::file) return false;
     if (!membership_) return true;
     if (matter == Matter::keys) return membership_->pop(subject) == nullptr;
