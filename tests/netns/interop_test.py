@@ -154,7 +154,8 @@ class Interoperability(unittest.TestCase):
         self.assertIn(f"cloud ({NODE})", refused.stdout + refused.stderr)
         site.reconfigure(nodes=[])
         site.command("tunnel", "leave")
-        self.assertEqual(site.box.run("wg", "show", "interfaces").stdout.split(), [])
+        wait_until(lambda: not site.box.run("wg", "show", "interfaces").stdout.split(),
+                   "no interface is left", 2)
         self.assertEqual(site.watched(), clear)
 
     def test_the_stock_peer_follows_the_box_to_another_address(self):
