@@ -141,15 +141,16 @@ def question(size, model="demo", last=b""):
 
 
 def scratch_files(box):
-    """Descriptors of files without a name."""
+    """Sizes of open files without a name."""
     folder = f"/proc/{box.pid}/fd"
-    names = []
+    sizes = []
     for entry in os.listdir(folder):
         try:
-            names.append(os.readlink(f"{folder}/{entry}"))
+            if "/scratch/" in os.readlink(f"{folder}/{entry}"):
+                sizes.append(os.stat(f"{folder}/{entry}").st_size)
         except FileNotFoundError:
             pass
-    return [name for name in names if "/scratch/" in name]
+    return sizes
 
 
 class Bodies(World):
@@ -226,10 +227,10 @@ class Bodies(World):
         self.assertEqual(self.ask_with(question(4 * MIB + 1), chunked=True).status(), 413)
         data = question(4 * MIB)
         first = Sending(self.box, self.box.key, len(data)).send(data[:-1])
-        wait_until(lambda: scratch_files(self.box), "the first body is on disk")
+        wait_until(lambda: sum(scratch_files(self.box)) > 3 * MIB, "the first body is on disk")
         self.assertEqual(self.ask_with(question(2 * MIB)).status(), 429)
         second = Sending(self.box, other, 2 * MIB).send(question(2 * MIB)[:-1])
-        wait_until(lambda: len(scratch_files(self.box)) == 2, "and a second one")
+        wait_until(lambda: sum(scratch_files(self.box)) > 5 * MIB, "and a second one")
         self.assertEqual(self.ask_with(question(2 * MIB), key=third).status(), 503)
         self.assertEqual(self.ask_with(question(10_000), key=third).status(), 200)
         first.send(data[-1:])
