@@ -11,7 +11,6 @@ namespace sluice::tunnel {
 
 namespace {
 
-constexpr Duration kStaleAfter = Duration::seconds(3);  // a path is dead
 // Without probes a path is believed as long as WireGuard itself would keep the session.
 constexpr Duration kUnprobedFresh = kHandshakeFresh;
 
@@ -40,13 +39,23 @@ void SiteTunnels::believe_unprobed(Line& line) {
   line.unprobed_since = ports_.clock.now();
 }
 
+// By probes; by WireGuard's own handshakes where the PoP answers none.
+PathState SiteTunnels::state_of(const Line& line) const {
+  return membership()->can_probe() ? line.line.prober().state() : line.unprobed;
+}
+
+Instant SiteTunnels::since_of(const Line& line) const {
+  if (!membership()->can_probe()) return line.unprobed_since;
+  PathView view;
+  line.line.prober().fill(view);
+  return view.since;
+}
+
 // What the uplink gives beside the tunnel, as far as it was asked since the path is as it is.
 void SiteTunnels::add_where(const Line& line, const MemberPath& path, PathEvidence& seen) const {
   const UplinkWatch::Known* known = watch_.known(seen.uplink);
-  PathView view;
-  line.line.prober().fill(view);
-  const Instant since = membership()->can_probe() ? view.since : line.unprobed_since;
-  if (known == nullptr || known->at < since || is_well(view.state)) return;
+  if (known == nullptr || known->at < since_of(line)) return;
+  if (is_well(line.line.prober().state())) return;
   const bool tcp = path.name.transport == Transport::tcp443;
   for (const WhereFinding& host : known->finding.hosts) {
     if (host.pop != path.name.pop) continue;
@@ -105,12 +114,12 @@ PathEvidence SiteTunnels::evidence_of(const Line& line, const MemberPath& path) 
 }
 
 // While any path is good by an address of a PoP, that address stays.
-void SiteTunnels::judge_addresses(const Membership& membership) {
+void SiteTunnels::judge_addresses() {
   std::map<std::pair<std::string, IpAddress::Family>, bool> good;
   for (const auto& [number, line] : lines_) {
     if (line->leaving) continue;
     const PathName& name = line->line.name();
-    const PathState state = membership.can_probe() ? line->line.prober().state() : line->unprobed;
+    const PathState state = state_of(*line);
     bool& any = good[{name.pop, family_of(name.transport)}];
     any = any || is_well(state) || state == PathState::suspect;
   }
@@ -128,7 +137,7 @@ void SiteTunnels::care_for(Line& line, const Membership& membership) {
   }
   note_handshake(line);
   if (!membership.can_probe()) believe_unprobed(line);
-  const PathState state = membership.can_probe() ? line.line.prober().state() : line.unprobed;
+  const PathState state = state_of(line);
   if (is_well(state)) desk_.readd_helped(path->name);
   const PathEvidence evidence = evidence_of(line, *path);
   line.diagnosis = is_beginning(line) ? Diagnosis{Cause::starting, {}, false} : diagnose(evidence);
@@ -146,7 +155,7 @@ void SiteTunnels::care_for(Line& line, const Membership& membership) {
   if (line.port_since == Instant()) line.port_since = now;
   PathView view;
   line.line.prober().fill(view);
-  const bool stale = state == PathState::dead && now >= view.since + kStaleAfter &&
+  const bool stale = state == PathState::dead && now >= view.since + kDeadSurely &&
                      !line.line.is_data_plane_down() && evidence.where_answered > 0 &&
                      may_handshake(line) && !is_beginning(line) &&
                      path->name.transport != Transport::tcp443 &&
@@ -160,14 +169,14 @@ void SiteTunnels::care_for(Line& line, const Membership& membership) {
 
 // By age: a path that carries nothing first, one that does when its traffic has gone to another or
 // has none to go to. A path over TCP has no port that anybody would forget.
-std::optional<int> SiteTunnels::renew_ports(const Membership& membership) {
+std::optional<int> SiteTunnels::renew_ports() {
   const Instant now = ports_.clock.now();
   if (settings_.port_life.is_zero() || now < next_port_turn_) return std::nullopt;
   Line* due = nullptr;
   bool carries = false;  // the one that is due
   int well = 0;
   for (const auto& [number, line] : lines_) {
-    const PathState state = membership.can_probe() ? line->line.prober().state() : line->unprobed;
+    const PathState state = state_of(*line);
     if (line->leaving || !is_well(state)) continue;
     ++well;
     if (line->line.name().transport == Transport::tcp443) continue;
@@ -210,7 +219,7 @@ void SiteTunnels::renew_paths(const Membership& membership) {
   const MemberPath* path = due ? membership.path(due->path) : nullptr;
   ChoiceWish away;
   const std::optional<int> leave =
-      path != nullptr ? std::optional<int>(path->number) : renew_ports(membership);
+      path != nullptr ? std::optional<int>(path->number) : renew_ports();
   if (leave) away.excluded = 1U << static_cast<unsigned>(*leave);
   for (const TrafficClass traffic : {TrafficClass::interactive, TrafficClass::bulk}) {
     switch_.want(traffic, away);
@@ -221,13 +230,9 @@ std::set<std::string> SiteTunnels::lifeless() const {
   std::set<std::string> names;
   std::set<std::string> alive;
   for (const auto& [number, line] : lines_) {
-    PathView view;
-    line->line.prober().fill(view);
-    const bool probed = membership()->can_probe();
-    const PathState state = probed ? view.state : line->unprobed;
-    const Instant since = probed ? view.since : line->unprobed_since;
-    const bool lives =
-        is_well(state) || state == PathState::suspect || ports_.clock.now() < since + kStaleAfter;
+    const PathState state = state_of(*line);
+    const bool lives = is_well(state) || state == PathState::suspect ||
+                       ports_.clock.now() < since_of(*line) + kDeadSurely;
     (lives ? alive : names).insert(line->uplink);
   }
   std::erase_if(names, [&alive](const std::string& name) { return alive.contains(name); });

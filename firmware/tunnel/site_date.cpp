@@ -15,7 +15,6 @@ constexpr Duration kStepSeen = Duration::seconds(2);
 // all is here by then (kWhereGiveUp).
 constexpr Duration kDateAwaited = Duration::ms(1500);
 constexpr Duration kHandshakeTime = Duration::seconds(5);  // until WireGuard tries again
-constexpr Duration kDeadSurely = Duration::seconds(3);
 
 }  // namespace
 
@@ -47,8 +46,8 @@ void SiteTunnels::judge_date() {
   if (set) expect_date_anew();
   if (set || !date_awaited_until_) date_awaited_until_ = now + kDateAwaited;
   const ClockEvidence evidence = date_evidence(date);
-  const bool said = clock_.trust == judge_clock(evidence).trust;
-  clock_ = judge_clock(evidence);
+  const ClockTrust before = std::exchange(clock_, judge_clock(evidence)).trust;
+  const bool said = clock_.trust == before;
   if (!said && !clock_.words.empty()) ports_.log.warning("tunnel", "{}", clock_.words.en);
   if (clock_.drop_floor && evidence.pop_date) {
     (void)floor_.replace(*evidence.pop_date).has_value();  // in memory it is replaced all the same

@@ -12,6 +12,9 @@
 
 namespace sluice::tunnel {
 
+// A path that was dead for so long will not be well the next moment.
+inline constexpr Duration kDeadSurely = Duration::seconds(3);
+
 struct SiteTunnels::Line final : ShimSink {
   Line(SiteTunnels& of, int number, const PathName& name)
       : site(of),

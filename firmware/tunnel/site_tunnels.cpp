@@ -101,7 +101,7 @@ void SiteTunnels::tick() {
       line->line.poll();
       care_for(*line, *member);
     }
-    judge_addresses(*member);
+    judge_addresses();
     renew_paths(*member);
     watch_.poll(uplinks_, *member, book_, unwell());
     portals_.poll(uplinks_, lifeless(), portal_origin(settings_.check_url, member->operator_url));

@@ -169,11 +169,13 @@ class SiteTunnels : public TunnelSight,
   void care_for(Line& line, const Membership& membership);
   PathEvidence evidence_of(const Line& line, const MemberPath& path) const;
   void add_where(const Line& line, const MemberPath& path, PathEvidence& seen) const;
-  void judge_addresses(const Membership& membership);
+  void judge_addresses();
   void renew_paths(const Membership& membership);
   // The path whose traffic has to leave it first; nothing: none has.
-  std::optional<int> renew_ports(const Membership& membership);
+  std::optional<int> renew_ports();
   void believe_unprobed(Line& line);
+  PathState state_of(const Line& line) const;
+  Instant since_of(const Line& line) const;
   std::vector<std::string> unwell() const;
   std::set<std::string> lifeless() const;  // uplinks: no path of theirs lives, for a while
 
