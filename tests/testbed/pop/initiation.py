@@ -108,3 +108,15 @@ def initiation(private_key, peer_public_key, date, index=None):
         + seal(key, stamp, transcript)
     mac = hashlib.blake2s(message, digest_size=16, key=hashed(b"mac1----", peer)).digest()
     return message + mac + bytes(16)
+
+
+def answer(sock, place, private_key, peer_public_key, date):
+    """What the peer at `place` answers to an initiation of this date; None: nothing. Sent thrice, as
+    WireGuard does: a peer drops what comes within 20 ms of another, such as the tunnel's own."""
+    for attempt in range(3):
+        sock.sendto(initiation(private_key, peer_public_key, date + attempt), place)
+        try:
+            return sock.recv(2000)
+        except TimeoutError:
+            pass
+    return None

@@ -32,6 +32,10 @@ std::string ours(const World& world) {
   return out + (world.programs.belt ? "belt" : "");
 }
 
+ports::WgKey key_of(const World& world, const char* interface) {
+  return world.wireguard.devices.at(interface).state.public_key;
+}
+
 void set_default_routes(World& world, const std::vector<ports::RouteState>& routes) {
   world.links.edit([&](ports::NetworkState& state) {
     std::erase_if(state.routes, [](const auto& one) {
@@ -252,11 +256,8 @@ TEST_CASE("site: leaving is done though the operator is not reached, and it is s
 TEST_CASE("site: keys change one path at a time, and traffic leaves a path before its key does") {
   World world;
   world.settle_in();
-  const auto key = [&world](const char* name) {
-    return world.wireguard.devices.at(name).state.public_key;
-  };
-  const ports::WgKey first = key("slw0");
-  const ports::WgKey second = key("slw1");
+  const ports::WgKey first = key_of(world, "slw0");
+  const ports::WgKey second = key_of(world, "slw1");
   bool asked = false;
   world.site->rotate("test", [&asked](const Result<void>& done) { asked = done.has_value(); });
   CHECK(asked);
@@ -266,8 +267,8 @@ TEST_CASE("site: keys change one path at a time, and traffic leaves a path befor
   ports::WgKey known1 = second;
   world.links.after_change = nullptr;
   world.timers.after_each_turn([&] {
-    const bool moved0 = std::exchange(known0, key("slw0")) != key("slw0");
-    const bool moved1 = std::exchange(known1, key("slw1")) != key("slw1");
+    const bool moved0 = std::exchange(known0, key_of(world, "slw0")) != key_of(world, "slw0");
+    const bool moved1 = std::exchange(known1, key_of(world, "slw1")) != key_of(world, "slw1");
     together = together || (moved0 && moved1);
     under_traffic =
         under_traffic ||
@@ -278,14 +279,14 @@ TEST_CASE("site: keys change one path at a time, and traffic leaves a path befor
   });
   world.pass(Duration::seconds(200));
   world.timers.after_each_turn(nullptr);
-  CHECK(key("slw0") != first);
-  CHECK(key("slw1") != second);
+  CHECK(key_of(world, "slw0") != first);
+  CHECK(key_of(world, "slw1") != second);
   CHECK_FALSE(together);
   CHECK_FALSE(under_traffic);
   CHECK(world.op.count("PUT ") == 3);
   CHECK(world.carries());
   CHECK(world.by(kInteractive) == "slw0");  // and back
-  const ports::WgKey rotated = key("slw0");
+  const ports::WgKey rotated = key_of(world, "slw0");
   SUBCASE("a date that is set back afterwards does not ask again and again") {
     world.date.ahead = Duration::seconds(-30);
     world.pass(Duration::seconds(300));
@@ -293,7 +294,7 @@ TEST_CASE("site: keys change one path at a time, and traffic leaves a path befor
   }
   SUBCASE("and no more than once") {
     world.pass(Duration::seconds(3600));
-    CHECK(key("slw0") == rotated);
+    CHECK(key_of(world, "slw0") == rotated);
   }
 }
 
@@ -416,22 +417,20 @@ TEST_CASE("site: a membership that cannot be read is said, kept, and what runs g
 TEST_CASE("site: a key that the operator could not be told of is told after a restart") {
   World world;
   world.settle_in();
-  const auto key = [&world](const char* name) {
-    return world.wireguard.devices.at(name).state.public_key;
-  };
-  const ports::WgKey first = key("slw0");
-  const ports::WgKey second = key("slw1");
+  const ports::WgKey first = key_of(world, "slw0");
+  const ports::WgKey second = key_of(world, "slw1");
   world.op.down = true;
   world.site->rotate("test", [](const Result<void>&) {});
   world.pass(Duration::seconds(30));
-  CHECK(key("slw0") == first);
-  CHECK(key("slw1") == second);
+  CHECK(key_of(world, "slw0") == first);
+  CHECK(key_of(world, "slw1") == second);
   CHECK(world.carries());  // with the keys that the PoP knows
   world.restart();
   world.pass(Duration::seconds(5));
   CHECK(world.carries());
   world.op.down = false;
   world.pass(Duration::seconds(120));
-  CHECK(((key("slw0") != first) != (key("slw1") != second)));  // the one that was begun
+  CHECK(((key_of(world, "slw0") != first) !=
+         (key_of(world, "slw1") != second)));  // the one that was begun
   CHECK(world.carries());
 }

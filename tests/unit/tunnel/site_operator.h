@@ -23,6 +23,15 @@ inline const std::string kProbeKey = [] {
   return key;
 }();
 
+// Destroyed, its answer is not wanted any more.
+struct WantedCall : ports::HttpCall {
+  explicit WantedCall(std::shared_ptr<bool> of) : wanted(std::move(of)) {}
+  ~WantedCall() override { *wanted = false; }
+  void pause() override {}
+  void resume() override {}
+  std::shared_ptr<bool> wanted;
+};
+
 class ModelOperator : public ports::HttpClient {
  public:
   struct Lane {
@@ -76,18 +85,10 @@ class ModelOperator : public ports::HttpClient {
     later_.in(Duration::ms(30), [this, wanted, &sink, one = asked.back()] {
       if (*wanted) answer(one, sink, wanted);
     });
-    return std::make_unique<Handle>(wanted);
+    return std::make_unique<WantedCall>(wanted);
   }
 
  private:
-  struct Handle : ports::HttpCall {
-    explicit Handle(std::shared_ptr<bool> of) : wanted(std::move(of)) {}
-    ~Handle() override { *wanted = false; }
-    void pause() override {}
-    void resume() override {}
-    std::shared_ptr<bool> wanted;
-  };
-
   void answer(const Asked& one, ports::HttpCallSink& sink, const std::shared_ptr<bool>& wanted) {
     if (down) {
       return sink.on_fail({{ErrorKind::gone, "http", "connection refused"},

@@ -148,17 +148,10 @@ class Web : public ports::HttpClient {
       sink.on_head(head);
       if (*wanted) sink.on_end();
     });
-    return std::make_unique<Handle>(wanted);
+    return std::make_unique<WantedCall>(wanted);
   }
 
  private:
-  struct Handle : ports::HttpCall {
-    explicit Handle(std::shared_ptr<bool> of) : wanted(std::move(of)) {}
-    ~Handle() override { *wanted = false; }
-    void pause() override {}
-    void resume() override {}
-    std::shared_ptr<bool> wanted;
-  };
   ModelWeb& web_;
 };
 

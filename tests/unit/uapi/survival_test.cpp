@@ -29,6 +29,19 @@ void check_intact() {
   CHECK(shell("ip route get 10.88.9.1").find("dev slwt0") != std::string::npos);
 }
 
+// What took the program over supervises it too, and holds what keeps the routes.
+void check_survives(Tunnel& tunnel, pid_t program) {
+  tunnel.apply_when_back();
+  const std::string losses = carrier_losses();
+  REQUIRE(::kill(program, SIGKILL) == 0);
+  check_intact();
+  tunnel.world.run_until([&] { return tunnel.told.events.size() == 2; });
+  check_intact();
+  CHECK(carrier_losses() == losses);
+  CHECK(tunnel.world.read(*tunnel.box, "slwt0"));
+  CHECK(Tunnel::pings());
+}
+
 }  // namespace
 
 TEST_CASE("userspace: a killed data plane comes back, and interface, address, routes stay") {
@@ -106,16 +119,7 @@ TEST_CASE("userspace: a new daemon takes over what runs, and no packet is lost")
   REQUIRE(state);
   CHECK(state->peers.size() == 1);
   CHECK(tunnel.told.events.empty());
-  // The new one supervises too, and holds what keeps the routes.
-  tunnel.apply_when_back();
-  const std::string losses = carrier_losses();
-  REQUIRE(::kill(program, SIGKILL) == 0);
-  check_intact();
-  tunnel.world.run_until([&] { return tunnel.told.events.size() == 2; });
-  check_intact();
-  CHECK(carrier_losses() == losses);
-  CHECK(tunnel.world.read(*tunnel.box, "slwt0"));
-  CHECK(Tunnel::pings());
+  check_survives(tunnel, program);
 }
 
 TEST_CASE("userspace: a daemon takes over a program that has closed its first control descriptor") {
@@ -138,15 +142,7 @@ TEST_CASE("userspace: a daemon takes over a program that has closed its first co
   REQUIRE_FALSE(is_there());
   tunnel.restart_daemon();
   CHECK(Tunnel::program_of("slwt0") == program);
-  tunnel.apply_when_back();
-  const std::string losses = carrier_losses();
-  REQUIRE(::kill(program, SIGKILL) == 0);
-  check_intact();
-  tunnel.world.run_until([&] { return tunnel.told.events.size() == 2; });
-  check_intact();
-  CHECK(carrier_losses() == losses);
-  CHECK(tunnel.world.read(*tunnel.box, "slwt0"));
-  CHECK(Tunnel::pings());
+  check_survives(tunnel, program);
 }
 
 TEST_CASE("userspace: what died while no daemon was there is carried again by the next") {
