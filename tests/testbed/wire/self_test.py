@@ -17,6 +17,11 @@ import time
 import unittest
 from pathlib import Path
 
+sys.dont_write_bytecode = True
+sys.path.append(str(Path(__file__).resolve().parents[2] / "netns"))
+
+from spaces import skipped  # noqa: E402
+
 RUN = f"wire{os.getpid()}"
 A, B = f"{RUN}a", f"{RUN}b"
 CLONE_NEWNET = 0x40000000
@@ -184,6 +189,5 @@ if __name__ == "__main__":
     BUILD = Path(sys.argv.pop()).resolve()
     problem = possible()
     if problem:
-        print(f"SKIPPED, NOT TESTED: no network namespaces or TAP devices here: {problem}")
-        sys.exit(77)
+        sys.exit(skipped(f"no network namespaces or TAP devices here: {problem}"))
     unittest.main(verbosity=2)
